@@ -1,0 +1,80 @@
+import type { GapReason, Message, NewMessage } from '../message.ts';
+
+/** A message's place in the log after an append. */
+export interface Appended {
+  readonly id: string;
+  /** True when an earlier append with the same idempotency key had already taken it; `id` is that first one's. */
+  readonly replayed: boolean;
+}
+
+/** What one look into a channel's history found. */
+export interface HistoryPage {
+  /** Oldest first. */
+  readonly messages: readonly Message[];
+  /** True when there may be more after the last of `messages`. */
+  readonly more: boolean;
+  /** Set when some message between the asked-for id and the first of `messages` is gone. */
+  readonly gap?: GapReason;
+}
+
+/** Where the tail hands on what it reads. Calls for one partition come one after another, in the log's order. */
+export interface TailListener {
+  /**
+   * Cursors below `floor` can no longer be trusted to be complete. Called once for each partition before its first
+   * `deliver`, and again whenever the floor rises (a Redis that came back empty or rewound): whoever followed the
+   * partition may then have missed messages.
+   */
+  floor(partition: number, floor: string): void;
+  /** `messages` (maybe none) follow on all that was delivered before; the tail now stands at `position`. */
+  deliver(partition: number, messages: readonly Message[], position: string): void;
+  /**
+   * The log was trimmed past the tail: what it held after `after` up to `position` was not delivered, and can be read
+   * from the channels' histories only. The tail goes on from `position`.
+   */
+  skipped(partition: number, after: string, position: string): void;
+}
+
+/**
+ * The shared log: every message of every node, in one order per partition, and each channel's history.
+ * One contract suite holds all implementations to this.
+ */
+export interface Log {
+  /** How many partitions there are, ≥ 1. */
+  readonly partitions: number;
+  /** Where a replay from here comes from, for the metrics. */
+  readonly source: 'memory' | 'redis';
+
+  /**
+   * Makes the log where there is none, hands the newest messages (as many as the log still holds, up to
+   * `recentBytes` of data per log, oldest first) to the listener, and then follows every partition until `close`.
+   * Resolves when each partition has been read to the end that it had at the call. Retries until then.
+   */
+  follow(listener: TailListener, recentBytes: number): Promise<void>;
+
+  /**
+   * Appends one message, atomically with its history and its idempotency key.
+   * Rejects with FanfareError `log_unavailable` (surely not appended) or `log_timeout` (it may have been).
+   */
+  append(message: NewMessage): Promise<Appended>;
+
+  /** Appends many in one round trip per partition. The outcomes stand in the order of the messages. Never rejects. */
+  appendMany(messages: readonly NewMessage[]): Promise<readonly (Appended | Error)[]>;
+
+  /**
+   * Up to `limit` messages of the channel that come after the id `after`. Judges exactly whether something after
+   * `after` is gone (see HistoryPage.gap); the floor is the caller's to judge. Rejects with FanfareError `log_unavailable`.
+   */
+  historyAfter(channel: string, after: string, limit: number): Promise<HistoryPage>;
+
+  /** Up to `limit` of the newest messages that the channel's history holds, oldest first. Rejects like historyAfter. */
+  historyLast(channel: string, limit: number): Promise<readonly Message[]>;
+
+  /** The id of the newest entry in the partition's log. Rejects like historyAfter. */
+  end(partition: number): Promise<string>;
+
+  /** True while appends can be taken and the tail is known to follow the log. Changes are logged by the implementation. */
+  readonly healthy: boolean;
+
+  /** Stops following and lets go of every connection and timer. */
+  close(): Promise<void>;
+}

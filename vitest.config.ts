@@ -1,0 +1,37 @@
+import { defineConfig } from 'vitest/config';
+
+const gateway = 'services/gateway/test';
+
+/** One project a tier: `unit` needs nothing but Node; the others need what their README line names. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: [`${gateway}/unit/**/*.test.ts`, 'infra/test/unit/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'contract',
+          include: [`${gateway}/contract/**/*.test.ts`],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: [`${gateway}/integration/**/*.test.ts`, 'nginx/test/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'cluster',
+          include: [`${gateway}/cluster/**/*.test.ts`, 'infra/test/cluster/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
