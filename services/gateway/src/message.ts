@@ -114,3 +114,9 @@ function compareDigits(a: string, startA: number, endA: number, b: string, start
   }
   return 0;
 }
+
+/** A message as a JSON object. `data` stands last, as the publisher wrote it. */
+export function messageJson(message: Message): string {
+  const event = message.event === undefined ? '' : `,"event":${JSON.stringify(message.event)}`;
+  return `{"id":"${message.id}","channel":"${message.channel}"${event},"data":${message.data}}`;
+}

@@ -17,19 +17,29 @@ export interface HistoryPage {
   readonly gap?: GapReason;
 }
 
-/** Where the tail hands on what it reads. Calls for one partition come one after another, in the log's order. */
+/**
+ * Where the tail hands on what it reads. Calls for one partition come one after another, in the log's order. They must
+ * not throw: an error is logged, and the tail goes on after what that call brought.
+ *
+ * A partition starts with `floor`; then `skipped` from the floor on, when the log has more (or had more) than the newest
+ * messages that were asked for; then those, by `deliver`, when there are any. From then on the listener knows where the
+ * tail stands by the last of its calls: the floor, or the `position`.
+ */
 export interface TailListener {
   /**
-   * Cursors below `floor` can no longer be trusted to be complete. Called once for each partition before its first
-   * `deliver`, and again whenever the floor rises (a Redis that came back empty or rewound): whoever followed the
-   * partition may then have missed messages.
+   * Cursors below `floor` can no longer be trusted to be complete. Called first of all, and again whenever the floor
+   * rises, in its place in the order (a Redis that came back empty or rewound): whoever followed the partition may then
+   * have missed messages.
    */
   floor(partition: number, floor: string): void;
   /** `messages` (maybe none) follow on all that was delivered before; the tail now stands at `position`. */
   deliver(partition: number, messages: readonly Message[], position: string): void;
   /**
-   * The log was trimmed past the tail: what it held after `after` up to `position` was not delivered, and can be read
-   * from the channels' histories only. The tail goes on from `position`.
+   * What the log held after `after` up to `position` is not delivered, and can be read from the channels' histories
+   * only: at the start what is older than the newest messages, later what was trimmed before the tail came to it. The
+   * tail goes on from `position`: the next entry that it brings is the oldest one that the log still holds after it.
+   * `position` need not be the id of a message. After the start, `after` is where the tail stood, or the floor when
+   * that rose in what was trimmed.
    */
   skipped(partition: number, after: string, position: string): void;
 }
@@ -45,9 +55,10 @@ export interface Log {
   readonly source: 'memory' | 'redis';
 
   /**
-   * Makes the log where there is none, hands the newest messages (as many as the log still holds, up to
-   * `recentBytes` of data per log, oldest first) to the listener, and then follows every partition until `close`.
-   * Resolves when each partition has been read to the end that it had at the call. Retries until then.
+   * Makes the log where there is none, hands the newest messages (as many as the log still holds since its floor, up to
+   * `recentBytes` of data over all partitions, oldest first) to the listener, and then follows every partition until
+   * `close`. Resolves when each partition has been read to the end that it had at the call, and appends can be taken;
+   * retries until then. Also resolves when the log is closed meanwhile. To be called once.
    */
   follow(listener: TailListener, recentBytes: number): Promise<void>;
 
@@ -61,18 +72,22 @@ export interface Log {
   appendMany(messages: readonly NewMessage[]): Promise<readonly (Appended | Error)[]>;
 
   /**
-   * Up to `limit` messages of the channel that come after the id `after`. Judges exactly whether something after
-   * `after` is gone (see HistoryPage.gap); the floor is the caller's to judge. Rejects with FanfareError `log_unavailable`.
+   * Up to `limit` (≥ 1) messages of the channel that come after the id `after`. Judges whether something after `after`
+   * is gone (see HistoryPage.gap): never "whole" when something is; the floor is the caller's to judge. Messages older
+   * than the history's time to live count as gone. Rejects with FanfareError `log_unavailable`.
    */
   historyAfter(channel: string, after: string, limit: number): Promise<HistoryPage>;
 
   /** Up to `limit` of the newest messages that the channel's history holds, oldest first. Rejects like historyAfter. */
   historyLast(channel: string, limit: number): Promise<readonly Message[]>;
 
-  /** The id of the newest entry in the partition's log. Rejects like historyAfter. */
+  /** The id of the newest entry in the partition's log; ZERO_ID when there is no log. Rejects like historyAfter. */
   end(partition: number): Promise<string>;
 
-  /** True while appends can be taken and the tail is known to follow the log. Changes are logged by the implementation. */
+  /**
+   * True while there is a connection for appends and the tails are known to follow the log: each gets answers in time,
+   * and brings what this node appends. False before `follow`. Changes are logged by the implementation.
+   */
   readonly healthy: boolean;
 
   /** Stops following and lets go of every connection and timer. */

@@ -1,5 +1,6 @@
-/** How a client is connected. */
-export type Transport = 'sse' | 'websocket';
+/** How a client is connected; `http` is a long poll. */
+export const TRANSPORTS = ['sse', 'websocket', 'http'] as const;
+export type Transport = (typeof TRANSPORTS)[number];
 
 /** Where a replay was read from. */
 export type ReplaySource = 'memory' | 'redis';

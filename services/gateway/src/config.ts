@@ -1,0 +1,184 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+/** Everything that can be set, checked and frozen. Names carry their units. */
+export interface Config {
+  readonly port: number;
+  readonly adminPort: number;
+  readonly host: string;
+  /** Undefined: the embedded log, for one node. */
+  readonly redisUrl: string | undefined;
+  readonly logLevel: string;
+  readonly nodeName: string;
+  readonly partitions: number;
+  readonly historySize: number;
+  readonly historyTtlSeconds: number;
+  readonly recentBytes: number;
+  readonly heartbeatIntervalSeconds: number;
+  readonly heartbeatTimeoutSeconds: number;
+  readonly maxConnections: number;
+  readonly maxChannelsPerConnection: number;
+  readonly maxMessageBytes: number;
+  readonly maxBacklogBytes: number;
+  readonly drainSeconds: number;
+  readonly console: boolean;
+}
+
+/** Every mistake in the environment, in one message. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(
+      `the configuration has ${problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+    );
+    this.name = 'ConfigError';
+  }
+}
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+
+/**
+ * Reads the configuration from environment variables; `NAME_FILE` reads `NAME` from a file.
+ * Throws ConfigError, which names every bad value, and every `FANFARE_` variable that is not known.
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const source = new Environment(env);
+  const host = source.text('HOST', '127.0.0.1', hostProblem);
+  const auth = source.text('FANFARE_AUTH', '', oneOf(['', 'off']));
+  const loopback = isLoopback(host);
+  if (!loopback && auth === '' && hostProblem(host) === undefined)
+    source.problem(
+      `HOST=${host} is open to others: say FANFARE_AUTH=off if everyone who can reach it may publish and listen, or keep HOST on loopback`,
+    );
+  const config: Config = Object.freeze({
+    port: source.integer('PORT', 8080, 0, 65_535),
+    adminPort: source.integer('ADMIN_PORT', 8081, 0, 65_535),
+    host,
+    redisUrl: source.text('REDIS_URL', '', redisUrlProblem) || undefined,
+    logLevel: source.text('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
+    nodeName: source.text('FANFARE_NODE_NAME', hostname().slice(0, 63) || 'node', nodeNameProblem),
+    // All partitions of a cluster must be set alike: the number decides where a namespace lives.
+    partitions: source.integer('FANFARE_PARTITIONS', 1, 1, 64),
+    // Messages kept per channel.
+    historySize: source.integer('FANFARE_HISTORY_SIZE', 1000, 1, 1_000_000),
+    // A day: a laptop that slept over night resumes without a gap.
+    historyTtlSeconds: source.integer('FANFARE_HISTORY_TTL', 86_400, 1, 31_536_000),
+    recentBytes: source.integer('FANFARE_RECENT_BYTES', 64 * MiB, MiB, 16 * 1024 * MiB),
+    // Below the 30–60 s after which common proxies and mobile networks forget a silent connection.
+    heartbeatIntervalSeconds: source.seconds('FANFARE_HEARTBEAT_INTERVAL', 25, 0.2, 3600),
+    heartbeatTimeoutSeconds: source.seconds('FANFARE_HEARTBEAT_TIMEOUT', 10, 0.1, 3600),
+    // At about 6 KB each, 300 MB of memory; the limit on open files must allow it too.
+    maxConnections: source.integer('FANFARE_MAX_CONNECTIONS', 50_000, 1, 10_000_000),
+    maxChannelsPerConnection: source.integer('FANFARE_MAX_CHANNELS_PER_CONNECTION', 100, 1, 10_000),
+    maxMessageBytes: source.integer('FANFARE_MAX_MESSAGE_BYTES', 64 * KiB, 1, 16 * MiB),
+    maxBacklogBytes: source.integer('FANFARE_MAX_BACKLOG_BYTES', MiB, 64 * KiB, 1024 * MiB),
+    drainSeconds: source.seconds('FANFARE_DRAIN_SECONDS', 30, 0, 3600),
+    console: source.text('FANFARE_CONSOLE', loopback ? 'on' : 'off', oneOf(['on', 'off'])) === 'on',
+  });
+  if (config.heartbeatTimeoutSeconds >= config.heartbeatIntervalSeconds)
+    source.problem('FANFARE_HEARTBEAT_TIMEOUT must be shorter than FANFARE_HEARTBEAT_INTERVAL');
+  if (config.port !== 0 && config.port === config.adminPort) source.problem('PORT and ADMIN_PORT must differ');
+  source.refuseUnknown();
+  if (source.problems.length > 0) throw new ConfigError(source.problems);
+  return config;
+}
+
+type Check = (value: string) => string | undefined;
+
+/** The environment while it is being read: what was asked for, and what was wrong. */
+class Environment {
+  readonly problems: string[] = [];
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #known = new Set<string>();
+
+  constructor(env: NodeJS.ProcessEnv) {
+    this.#env = env;
+  }
+
+  problem(text: string): void {
+    this.problems.push(text);
+  }
+
+  text(name: string, fallback: string, check: Check): string {
+    const value = this.#value(name) ?? fallback;
+    const problem = check(value);
+    if (problem !== undefined) this.problem(`${name}: ${problem}`);
+    return value;
+  }
+
+  integer(name: string, fallback: number, least: number, most: number): number {
+    return this.#number(name, fallback, least, most, /^\d{1,15}$/, 'a whole number');
+  }
+
+  seconds(name: string, fallback: number, least: number, most: number): number {
+    return this.#number(name, fallback, least, most, /^\d{1,9}(\.\d{1,3})?$/, 'a number of seconds');
+  }
+
+  refuseUnknown(): void {
+    for (const name of Object.keys(this.#env))
+      if (name.startsWith('FANFARE_') && !this.#known.has(name))
+        this.problem(`${name} is not a setting of this version`);
+    for (const name of ['REDIS_MODE'])
+      if (this.#env[name] !== undefined && this.#env[name] !== 'standalone')
+        this.problem(`${name}: only "standalone" is supported by this version`);
+  }
+
+  #number(name: string, fallback: number, least: number, most: number, form: RegExp, kind: string): number {
+    const value = this.#value(name);
+    if (value === undefined) return fallback;
+    const number = form.test(value) ? Number(value) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    this.problem(`${name} must be ${kind} from ${least} to ${most}, not ${JSON.stringify(value)}`);
+    return fallback;
+  }
+
+  /** The variable's value, trimmed; an empty one counts as unset. */
+  #value(name: string): string | undefined {
+    const fileName = `${name}_FILE`;
+    this.#known.add(name).add(fileName);
+    const direct = this.#env[name]?.trim() || undefined;
+    const file = this.#env[fileName]?.trim() || undefined;
+    if (file === undefined) return direct;
+    if (direct !== undefined) this.problem(`${name} and ${fileName} are both set; keep one`);
+    try {
+      return readFileSync(file, 'utf8').trim() || undefined;
+    } catch (error) {
+      this.problem(`${fileName}: cannot read ${JSON.stringify(file)} (${(error as NodeJS.ErrnoException).code})`);
+      return direct;
+    }
+  }
+}
+
+function oneOf(values: readonly string[]): Check {
+  return (value) =>
+    values.includes(value)
+      ? undefined
+      : `must be ${values
+          .filter((candidate) => candidate !== '')
+          .map((candidate) => `"${candidate}"`)
+          .join(' or ')}, not ${JSON.stringify(value)}`;
+}
+
+function hostProblem(value: string): string | undefined {
+  return /^[A-Za-z0-9.:-]+$/.test(value)
+    ? undefined
+    : `must be a host name or an IP address, not ${JSON.stringify(value)}`;
+}
+
+function nodeNameProblem(value: string): string | undefined {
+  return /^[A-Za-z0-9_.-]{1,63}$/.test(value) ? undefined : 'must be 1–63 characters of A–Z a–z 0–9 _ . -';
+}
+
+/** The value is not repeated: it may hold a password. */
+function redisUrlProblem(value: string): string | undefined {
+  if (value === '') return undefined;
+  const protocol = URL.canParse(value) ? new URL(value).protocol : '';
+  return protocol === 'redis:' || protocol === 'rediss:'
+    ? undefined
+    : 'must be a URL like redis://127.0.0.1:6379 (or rediss:// for TLS)';
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}

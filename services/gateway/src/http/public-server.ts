@@ -1,0 +1,154 @@
+import { isUtf8 } from 'node:buffer';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyInstance, type HTTPMethods } from 'fastify';
+import { type ErrorCode, FanfareError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { problemOf, writeProblem } from '../problem.ts';
+import { parseJson } from '../publish-request.ts';
+import { consoleRoutes } from './console.ts';
+import { type CatchUp, historyRoute } from './history.ts';
+import { OPENAPI } from './openapi.ts';
+import { answerProblems, sendProblem, toFanfareError } from './problems.ts';
+import { type Publisher, type PublishLimits, publishRoutes } from './publish.ts';
+
+/** The streams' endpoints, as the server needs them. */
+export interface Streams {
+  /** `/v1/sse`: may answer, or keep the socket for itself. */
+  sse(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void;
+  /** True for a socket that a stream has taken already. */
+  owns(socket: Socket): boolean;
+  /** Takes a socket that Node has let go of because `sse` kept it; false for others. */
+  adopt(socket: Socket): boolean;
+  /** `/v1/ws`. */
+  webSocket(request: IncomingMessage, socket: Socket, rest: Buffer, query: URLSearchParams): void;
+}
+
+export interface PublicServerOptions {
+  readonly streams: Streams;
+  readonly publisher: Publisher;
+  readonly catchUp: CatchUp;
+  readonly limits: PublishLimits;
+  /** Folder of the console's files; undefined: no console. */
+  readonly consoleFolder: string | undefined;
+  /** Aborted when the node begins to drain. */
+  readonly draining: AbortSignal;
+  readonly logger: Logger;
+}
+
+/** A request's head must have come within this time. */
+const HEAD_TIMEOUT_MILLISECONDS = 10_000;
+/** A whole request must have come within this time. */
+const REQUEST_TIMEOUT_MILLISECONDS = 30_000;
+/** Longer than NGINX keeps an idle connection to a node (60 s), so that NGINX is the one who closes, never in its face. */
+const KEEP_ALIVE_MILLISECONDS = 75_000;
+/** Long enough that a channel name that is too long still reaches the check that says so. */
+const MAX_PARAMETER_LENGTH = 8000;
+
+/** The public port: streams on Node's own server, everything else through Fastify. */
+export async function createPublicServer(
+  options: PublicServerOptions,
+): Promise<{ server: Server; app: FastifyInstance }> {
+  const { streams, logger } = options;
+  let server: Server | undefined;
+  const app = Fastify({
+    logger: false,
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    clientErrorHandler: (error, socket) => writeProblem(socket, problemOf(brokenRequest(error))),
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply, toFanfareError(error, logger)),
+    serverFactory: (handler) => {
+      server = createServer((request, response) => {
+        // A request that was pipelined behind one for a stream can have no answer.
+        if (streams.owns(request.socket)) request.socket.destroy();
+        else if (pathOf(request) === '/v1/sse') streams.sse(request, response, queryOf(request));
+        else handler(request, response);
+      });
+      return server;
+    },
+  });
+  routes(app, options);
+  await app.ready();
+  if (server === undefined) throw new Error('Fastify made no server');
+  server.headersTimeout = HEAD_TIMEOUT_MILLISECONDS;
+  server.requestTimeout = REQUEST_TIMEOUT_MILLISECONDS;
+  server.keepAliveTimeout = KEEP_ALIVE_MILLISECONDS;
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, rest: Buffer) => {
+    if (streams.adopt(socket)) return;
+    if (pathOf(request) === '/v1/ws') streams.webSocket(request, socket, rest, queryOf(request));
+    else writeProblem(socket, problemOf(new FanfareError('not_found', `there is no upgrade at ${pathOf(request)}`)));
+  });
+  return { server, app };
+}
+
+function routes(app: FastifyInstance, options: PublicServerOptions): void {
+  answerProblems(app, options.logger);
+  readJsonAsText(app);
+  publishRoutes(app, options.publisher, options.limits);
+  historyRoute(app, options.catchUp, options.draining);
+  app.get('/v1/openapi.json', (_request, reply) => reply.send(OPENAPI));
+  app.get('/v1/ws', (_request, reply) =>
+    sendProblem(
+      reply.header('upgrade', 'websocket').header('connection', 'Upgrade'),
+      new FanfareError('upgrade_required', 'open this address as a WebSocket'),
+    ),
+  );
+  if (options.consoleFolder !== undefined) consoleRoutes(app, options.consoleFolder);
+  allow(app, '/v1/channels/:channel/messages', ['GET', 'HEAD', 'POST']);
+  allow(app, '/v1/messages', ['POST']);
+  allow(app, '/v1/openapi.json', ['GET', 'HEAD']);
+  allow(app, '/v1/ws', ['GET', 'HEAD']);
+}
+
+/** Every other method on a path that exists is a 405 that names those that are allowed (RFC 9110, section 15.5.6). */
+function allow(app: FastifyInstance, url: string, allowed: readonly HTTPMethods[]): void {
+  const method = (app.supportedMethods as HTTPMethods[]).filter((candidate) => !allowed.includes(candidate));
+  app.route({
+    method,
+    url,
+    handler: (request, reply) =>
+      sendProblem(
+        reply.header('allow', allowed.join(', ')),
+        new FanfareError(
+          'method_not_allowed',
+          `${request.method} is not allowed here; allowed are ${allowed.join(', ')}`,
+        ),
+      ),
+  });
+}
+
+/** JSON bodies arrive as checked source text: what publishers wrote is carried on as it is. */
+function readJsonAsText(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      if (!isUtf8(body as Buffer)) throw new FanfareError('invalid_json', 'the body is not UTF-8');
+      const text = body.toString();
+      parseJson(text);
+      done(null, text);
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+/** Bytes that are no request, or one that came too slowly. */
+function brokenRequest(error: NodeJS.ErrnoException): FanfareError {
+  const codes: Readonly<Record<string, ErrorCode>> = {
+    HPE_HEADER_OVERFLOW: 'headers_too_large',
+    ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  };
+  return new FanfareError(
+    codes[error.code ?? ''] ?? 'invalid_request',
+    `not a valid HTTP request (${error.code ?? 'unknown'})`,
+  );
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?', 1)[0] ?? '';
+}
+
+function queryOf(request: IncomingMessage): URLSearchParams {
+  const url = request.url ?? '';
+  const mark = url.indexOf('?');
+  return new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
+}

@@ -1,0 +1,20 @@
+import type { EncodedMessage, Format } from '../wire/encoded-message.ts';
+
+/** Messages, oldest first, and the bytes of writing them all at once: joined once for each format, then shared. */
+export class Batch {
+  readonly messages: EncodedMessage[];
+  #joined: { [format in Format]?: Buffer } | undefined;
+
+  constructor(messages: EncodedMessage[] = []) {
+    this.messages = messages;
+  }
+
+  /** All messages as one run of bytes; those of a single message are shared, not copied. Call when the batch is whole. */
+  bytes(format: Format): Buffer {
+    const [first] = this.messages;
+    if (first !== undefined && this.messages.length === 1) return first.bytes(format);
+    this.#joined ??= {};
+    this.#joined[format] ??= Buffer.concat(this.messages.map((message) => message.bytes(format)));
+    return this.#joined[format];
+  }
+}

@@ -1,0 +1,139 @@
+import { type CloseReason, FanfareError } from '../errors.ts';
+import { type Message, ZERO_ID } from '../message.ts';
+import type { EncodedMessage } from '../wire/encoded-message.ts';
+import { Connection } from './connection.ts';
+import type { Hub } from './hub.ts';
+import type { Subscription } from './subscription.ts';
+
+/** What a client that asks by plain HTTP gets. */
+export interface CatchUpAnswer {
+  /** Oldest first. */
+  readonly messages: readonly Message[];
+  /** To be handed back as `after`. */
+  readonly cursor: string;
+  /** True when messages after `after` are gone. */
+  readonly gap: boolean;
+}
+
+export interface CatchUpQuestion {
+  readonly channel: string;
+  /** Undefined: from the oldest message that is retained. */
+  readonly after: string | undefined;
+  /** Most messages in the answer. */
+  readonly limit: number;
+  /** How long to wait for a first message where there is none. */
+  readonly waitSeconds: number;
+}
+
+/** Catching up by plain HTTP: a follower like any other that stops at its limit, or when it has caught up. */
+export class CatchUp {
+  readonly #hub: Hub;
+  readonly #maxWaiting: number;
+  #waiting = 0;
+
+  /** At most `maxWaiting` questions are under way at once. */
+  constructor(hub: Hub, maxWaiting: number) {
+    this.#hub = hub;
+    this.#maxWaiting = maxWaiting;
+  }
+
+  /**
+   * Answers a question; `signal` ends the wait early. Rejects with FanfareError `full` when too many wait already, and
+   * with `log_unavailable` when the history cannot be read.
+   */
+  async read(question: CatchUpQuestion, signal: AbortSignal): Promise<CatchUpAnswer> {
+    if (this.#waiting >= this.#maxWaiting) throw new FanfareError('full', 'too many requests wait for messages');
+    const follower = new Follower(question.limit, question.waitSeconds > 0);
+    // Without a cursor there is nothing that could be missing, so the gap before the oldest message is not told.
+    const plan = this.#hub.plan([question.channel], { cursor: question.after ?? ZERO_ID });
+    const subscriptions = this.#hub.subscribe(follower, plan);
+    const giveUp = (): void => follower.stop();
+    const timer = question.waitSeconds > 0 ? setTimeout(giveUp, question.waitSeconds * 1000) : undefined;
+    signal.addEventListener('abort', giveUp);
+    this.#waiting++;
+    try {
+      this.#hub.start(plan, subscriptions);
+      await follower.done;
+      return {
+        messages: follower.messages,
+        cursor: follower.messages.at(-1)?.id ?? this.#place(subscriptions[0], question.after),
+        gap: follower.gapped && question.after !== undefined,
+      };
+    } finally {
+      this.#waiting--;
+      clearTimeout(timer);
+      signal.removeEventListener('abort', giveUp);
+      for (const subscription of subscriptions) this.#hub.leave(subscription);
+    }
+  }
+
+  /** Where a client stands that got no message: as far as this node has come, if it has been read that far. */
+  #place(subscription: Subscription | undefined, after: string | undefined): string {
+    if (subscription?.state === 'live') return this.#hub.position(subscription.partition);
+    return subscription?.position ?? after ?? ZERO_ID;
+  }
+}
+
+/** Collects messages until it has enough. */
+class Follower extends Connection {
+  readonly transport = 'http';
+  readonly delivery = 'messages';
+  readonly messages: Message[] = [];
+  readonly done: Promise<void>;
+  gapped = false;
+  closed = false;
+  #caughtUp = false;
+  readonly #limit: number;
+  readonly #waits: boolean;
+  readonly #settle: { resolve: () => void; reject: (error: Error) => void };
+
+  constructor(limit: number, waits: boolean) {
+    super();
+    this.#limit = limit;
+    this.#waits = waits;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.done = promise;
+    this.#settle = { resolve, reject };
+  }
+
+  /** Enough: what has come is the answer. */
+  stop(): void {
+    this.closed = true;
+    this.#settle.resolve();
+  }
+
+  send(): void {
+    throw new Error('a catch-up takes messages');
+  }
+
+  sendMessages(messages: readonly EncodedMessage[]): number {
+    let bytes = 0;
+    for (const { message } of messages) {
+      if (this.closed) break;
+      this.messages.push(message);
+      bytes += message.data.length;
+      if (this.messages.length === this.#limit) this.stop();
+    }
+    if (this.#caughtUp) this.stop();
+    return bytes;
+  }
+
+  drained(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  gap(): void {
+    this.gapped = true;
+  }
+
+  caughtUp(): void {
+    this.#caughtUp = true;
+    if (!this.#waits || this.gapped || this.messages.length > 0) this.stop();
+  }
+
+  close(reason: CloseReason): void {
+    this.closed = true;
+    if (reason === 'log_unavailable') this.#settle.reject(new FanfareError(reason, 'the history cannot be read now'));
+    else this.#settle.resolve();
+  }
+}

@@ -1,0 +1,187 @@
+import { type Cursor, parseCursor } from '../cursor.ts';
+import type { Logger } from '../logger.ts';
+import { compareIds, type GapReason, type Message, partitionOf } from '../message.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Connection } from './connection.ts';
+import { type History, SharedReads } from './history.ts';
+import { Partition } from './partition.ts';
+import { Replay } from './replay.ts';
+import { Subscription } from './subscription.ts';
+
+/** Where a client wants to start. Neither: live, from now on. */
+export interface Start {
+  /** The cursor that it came with, as it came: text that makes no sense is answered with a gap. */
+  readonly cursor?: string;
+  /** Up to this many of the newest messages of each channel, instead of a cursor. */
+  readonly last?: number;
+}
+
+/** What following some channels will begin with, per partition. Made by `plan`; used once, by `subscribe` and `start`. */
+export interface Plan {
+  readonly start: Start;
+  readonly parts: readonly { partition: number; channels: readonly string[]; position: string; known: boolean }[];
+  /** Where the client stands now; undefined when only a read of the history will tell. */
+  readonly cursor: Cursor | undefined;
+}
+
+/** This node's meeting point: the tail's batches come in, and go out to whoever follows their channels. */
+export class Hub {
+  readonly #partitions: readonly Partition[];
+  readonly #replays: readonly Replay[];
+  readonly #metrics: Metrics;
+  readonly #logger: Logger;
+  #subscriptions = 0;
+
+  /** `recentBytes` is the memory for recent messages over all partitions. */
+  constructor(history: History, recentBytes: number, metrics: Metrics, logger: Logger) {
+    const reads = new SharedReads(history);
+    this.#partitions = Array.from(
+      { length: history.partitions },
+      () => new Partition(recentBytes / history.partitions, metrics),
+    );
+    this.#replays = this.#partitions.map((partition) => new Replay(partition, reads, metrics));
+    this.#metrics = metrics;
+    this.#logger = logger;
+  }
+
+  /** Channels followed by all connections together, counted once for each connection. */
+  get subscriptionCount(): number {
+    return this.#subscriptions;
+  }
+
+  /** Channels that at least one connection follows live. */
+  get channelCount(): number {
+    return this.#partitions.reduce((count, partition) => count + partition.channels.size, 0);
+  }
+
+  /** The id up to which this node has delivered a partition. */
+  position(partition: number): string {
+    return this.#partition(partition).position;
+  }
+
+  /** Takes a batch of one partition's tail. Hot. */
+  deliver(partition: number, messages: readonly Message[], position: string): void {
+    this.#partition(partition).deliver(messages, position);
+  }
+
+  /** The partition's floor rose: whoever follows it live may have missed messages, and is told. */
+  floor(number: number, floor: string): void {
+    const partition = this.#partition(number);
+    const before = partition.position;
+    partition.floor = floor;
+    for (const subscription of partition.live()) this.#tellGap(subscription, before, 'rewound');
+    if (compareIds(floor, before) > 0) partition.jump(floor);
+  }
+
+  /** The tail could not read what came between `after` and `position`: it is replayed to everyone from the histories. */
+  skipped(number: number, after: string, position: string): void {
+    const partition = this.#partition(number);
+    const behind = partition.live();
+    partition.jump(position);
+    for (const subscription of behind) {
+      partition.leave(subscription);
+      subscription.state = 'replaying';
+      subscription.position = after;
+      void this.#replay(subscription, false);
+    }
+  }
+
+  /** Judges where a connection that wants to follow `channels` (at least one, none twice) begins. */
+  plan(channels: readonly string[], start: Start): Plan {
+    const byPartition = new Map<number, string[]>();
+    for (const channel of channels) {
+      const partition = partitionOf(channel, this.#partitions.length);
+      const group = byPartition.get(partition);
+      if (group === undefined) byPartition.set(partition, [channel]);
+      else group.push(channel);
+    }
+    const given = start.cursor === undefined ? undefined : parseCursor(start.cursor, [...byPartition.keys()]);
+    const parts = [...byPartition].map(([partition, group]) => {
+      const place = given?.get(partition);
+      return {
+        partition,
+        channels: group,
+        position: place ?? this.position(partition),
+        known: place !== undefined || start.cursor === undefined,
+      };
+    });
+    const cursor = new Map(parts.map((part) => [part.partition, part.position]));
+    return { start, parts, cursor: start.last === undefined ? cursor : undefined };
+  }
+
+  /** Makes the subscriptions of a plan. Nothing is delivered before `start`. */
+  subscribe(connection: Connection, plan: Plan): Subscription[] {
+    return plan.parts.map((part) => {
+      this.#subscriptions += part.channels.length;
+      return new Subscription(connection, part.partition, part.channels, part.position);
+    });
+  }
+
+  /** Starts the replay of a plan's subscriptions; each goes live by itself. */
+  start(plan: Plan, subscriptions: readonly Subscription[]): void {
+    const { cursor, last } = plan.start;
+    for (const [i, subscription] of subscriptions.entries()) {
+      const known = plan.parts[i]?.known !== false;
+      if (!known) this.#tellGap(subscription, cursor ?? '', 'unknown');
+      if (last === undefined && this.#replayOf(subscription).fromMemory(subscription)) {
+        if (cursor === undefined) continue;
+        this.#metrics.resumed('memory', known ? 'complete' : 'gap');
+        subscription.connection.caughtUp(subscription.channels);
+      } else void this.#replay(subscription, cursor !== undefined, last);
+    }
+  }
+
+  /** Ends a subscription. Nothing happens to one that has ended already. */
+  leave(subscription: Subscription): void {
+    if (subscription.state === 'ended') return;
+    this.#subscriptions -= subscription.channels.length;
+    if (subscription.state === 'live') this.#partition(subscription.partition).leave(subscription);
+    subscription.state = 'ended';
+  }
+
+  /** Ends a subscription for one of its channels only. */
+  drop(subscription: Subscription, channel: string): void {
+    const rest = subscription.channels.filter((name) => name !== channel);
+    if (rest.length === 0) return this.leave(subscription);
+    if (subscription.state === 'ended' || rest.length === subscription.channels.length) return;
+    this.#subscriptions--;
+    if (subscription.state === 'live') this.#partition(subscription.partition).leave(subscription, [channel]);
+    subscription.channels = rest;
+  }
+
+  async #replay(subscription: Subscription, resumed: boolean, last?: number): Promise<void> {
+    const { connection } = subscription;
+    const replay = this.#replayOf(subscription);
+    try {
+      if (last !== undefined) await replay.newest(subscription, last);
+      const { source, outcome } = await replay.run(subscription);
+      if (resumed) this.#metrics.resumed(source, outcome);
+      if ((resumed || last !== undefined) && !subscription.ended) connection.caughtUp(subscription.channels);
+    } catch (error) {
+      this.#logger.warn(
+        { err: error, channels: subscription.channels.length },
+        'replay failed; the client is sent away',
+      );
+      connection.close('log_unavailable');
+    }
+  }
+
+  #tellGap(subscription: Subscription, after: string, reason: GapReason): void {
+    for (const channel of subscription.channels) {
+      this.#metrics.gap(reason);
+      subscription.connection.gap(channel, after, reason);
+    }
+  }
+
+  #partition(number: number): Partition {
+    const partition = this.#partitions[number];
+    if (partition === undefined) throw new RangeError(`there is no partition ${number}`);
+    return partition;
+  }
+
+  #replayOf(subscription: Subscription): Replay {
+    const replay = this.#replays[subscription.partition];
+    if (replay === undefined) throw new RangeError(`there is no partition ${subscription.partition}`);
+    return replay;
+  }
+}

@@ -1,0 +1,172 @@
+import { compareIds, idTime, type Message, ZERO_ID } from '../message.ts';
+import { type Metrics, TRANSPORTS, type Transport } from '../metrics/metrics.ts';
+import { EncodedMessage } from '../wire/encoded-message.ts';
+import { Batch } from './batch.ts';
+import { Channel, MergedBatches } from './channel.ts';
+import type { Connection } from './connection.ts';
+import { Recent } from './recent.ts';
+import type { Subscription } from './subscription.ts';
+
+/** About how much of a replay is handed to a connection before its reader must have taken it. */
+export const REPLAY_CHUNK_BYTES = 256 * 1024;
+
+/** One partition as this node sees it: how far its tail has come, what it remembers, and who follows what. */
+export class Partition {
+  readonly recent: Recent;
+  /** The channels that somebody follows live. */
+  readonly channels = new Map<string, Channel>();
+  /** Everything up to this id has been delivered here. */
+  position = ZERO_ID;
+  /** A cursor below this cannot be trusted to be complete. */
+  floor = ZERO_ID;
+  readonly #metrics: Metrics;
+  readonly #waiting: { position: string; wake: () => void }[] = [];
+
+  constructor(recentBytes: number, metrics: Metrics) {
+    this.recent = new Recent(recentBytes);
+    this.#metrics = metrics;
+  }
+
+  /**
+   * Hands a batch to everyone who follows its channels: one encoding per message and format, one write per connection.
+   * The hot path: nothing here is done per connection that could be done once per message or batch.
+   */
+  deliver(messages: readonly Message[], position: string): void {
+    const channels: Channel[] = [];
+    for (const message of messages) {
+      const encoded = new EncodedMessage(message);
+      this.recent.push(encoded);
+      const channel = this.channels.get(message.channel);
+      if (channel === undefined) continue;
+      if (channel.batch === null) {
+        channel.batch = new Batch();
+        channels.push(channel);
+      }
+      channel.batch.messages.push(encoded);
+    }
+    this.position = position;
+    if (channels.length > 0) this.#handOut(channels);
+    if (this.#waiting.length > 0) this.#wake();
+  }
+
+  /** Forgets what is remembered: the tail goes on from `position`, and what came before was not delivered here. */
+  jump(position: string): void {
+    this.recent.reset(position);
+    this.position = position;
+    if (this.#waiting.length > 0) this.#wake();
+  }
+
+  /** Resolves when the tail has come to `position`, or when the caller gives up. */
+  reached(position: string): Promise<void> {
+    return new Promise((wake) => this.#waiting.push({ position, wake }));
+  }
+
+  /**
+   * Hands a subscription what memory holds after its position, and makes it live in the same turn when that was all:
+   * replay and live meet without a seam because nothing can come in between. Its position must not be older than
+   * `recent.since`, nor newer than `position`. False when there is more: call again once the reader has caught up.
+   */
+  join(subscription: Subscription): boolean {
+    const { messages, complete } = this.recent.after(subscription.channels, subscription.position, REPLAY_CHUNK_BYTES);
+    this.handOver(subscription, messages);
+    if (!complete) return false;
+    subscription.state = 'live';
+    for (const name of subscription.channels) {
+      let channel = this.channels.get(name);
+      if (channel === undefined) {
+        channel = new Channel();
+        this.channels.set(name, channel);
+      }
+      channel.subscriptions.add(subscription);
+    }
+    return true;
+  }
+
+  /** Takes a live subscription out of the sets of these of its channels. */
+  leave(subscription: Subscription, channels = subscription.channels): void {
+    for (const name of channels) {
+      const channel = this.channels.get(name);
+      if (channel === undefined) continue;
+      channel.subscriptions.delete(subscription);
+      if (channel.subscriptions.size === 0) this.channels.delete(name);
+    }
+  }
+
+  /** Hands replayed messages, which must come right after its position, to a subscription that is not live. */
+  handOver(subscription: Subscription, messages: readonly EncodedMessage[]): void {
+    const last = messages.at(-1);
+    if (last === undefined) return;
+    const { connection } = subscription;
+    subscription.position = last.message.id;
+    const bytes = hand(connection, new Batch([...messages]));
+    this.#metrics.delivered(connection.transport, messages.length, bytes);
+  }
+
+  /** Every live subscription, once. */
+  live(): Set<Subscription> {
+    const all = new Set<Subscription>();
+    for (const channel of this.channels.values())
+      for (const subscription of channel.subscriptions) all.add(subscription);
+    return all;
+  }
+
+  #handOut(channels: readonly Channel[]): void {
+    const connections: Connection[] = [];
+    for (const channel of channels) {
+      for (const { connection } of channel.subscriptions) {
+        if (connection.touched === null) {
+          connection.touched = channel;
+          connections.push(connection);
+        } else if (connection.alsoTouched === null) connection.alsoTouched = [connection.touched, channel];
+        else connection.alsoTouched.push(channel);
+      }
+    }
+    const merged = new MergedBatches();
+    const counts = new DeliveryCounts();
+    for (const connection of connections) {
+      const { touched, alsoTouched } = connection;
+      connection.touched = null;
+      connection.alsoTouched = null;
+      const batch = alsoTouched === null ? touched?.batch : merged.of(alsoTouched);
+      if (batch) counts.add(connection.transport, batch.messages.length, hand(connection, batch));
+    }
+    counts.report(this.#metrics);
+    const oldest = channels[0]?.batch?.messages[0];
+    if (oldest !== undefined) this.#metrics.deliveryLag((Date.now() - idTime(oldest.message.id)) / 1000);
+    for (const channel of channels) channel.batch = null;
+  }
+
+  #wake(): void {
+    for (let i = this.#waiting.length - 1; i >= 0; i--) {
+      const waiting = this.#waiting[i];
+      if (waiting === undefined || compareIds(waiting.position, this.position) > 0) continue;
+      this.#waiting.splice(i, 1);
+      waiting.wake();
+    }
+  }
+}
+
+/** Hands a batch to a connection in the way that it takes it; returns the bytes written. */
+function hand(connection: Connection, batch: Batch): number {
+  if (connection.delivery === 'messages') return connection.sendMessages(batch.messages);
+  const bytes = batch.bytes(connection.delivery);
+  connection.send(bytes);
+  return bytes.length;
+}
+
+/** What one batch came to, per transport, so that the metrics are told once. */
+class DeliveryCounts {
+  readonly #messages: Record<Transport, number> = { sse: 0, websocket: 0, http: 0 };
+  readonly #bytes: Record<Transport, number> = { sse: 0, websocket: 0, http: 0 };
+
+  add(transport: Transport, messages: number, bytes: number): void {
+    this.#messages[transport] += messages;
+    this.#bytes[transport] += bytes;
+  }
+
+  report(metrics: Metrics): void {
+    for (const transport of TRANSPORTS)
+      if (this.#messages[transport] > 0)
+        metrics.delivered(transport, this.#messages[transport], this.#bytes[transport]);
+  }
+}

@@ -1,0 +1,160 @@
+import { compareIds, type GapReason } from '../message.ts';
+import type { Metrics, ReplaySource } from '../metrics/metrics.ts';
+import type { EncodedMessage } from '../wire/encoded-message.ts';
+import type { Answer, SharedReads } from './history.ts';
+import { type Partition, REPLAY_CHUNK_BYTES } from './partition.ts';
+import type { Subscription } from './subscription.ts';
+
+/** Messages in one page of a replay, over all of a subscription's channels. */
+const PAGE_MESSAGES = 256;
+
+/**
+ * Brings a subscription from its position to live.
+ *
+ * Memory first: what it holds is handed over and joined to live in one turn (Partition.join). A position older than
+ * memory reads pages of history until memory reaches back to it. A page is trusted up to the place where the tail stood
+ * when it was asked for, so the two never overlap and never leave a hole. The reader sets the pace.
+ */
+export class Replay {
+  readonly #partition: Partition;
+  readonly #reads: SharedReads;
+  readonly #metrics: Metrics;
+
+  constructor(partition: Partition, reads: SharedReads, metrics: Metrics) {
+    this.#partition = partition;
+    this.#reads = reads;
+    this.#metrics = metrics;
+  }
+
+  /** True when memory alone brought the subscription live, at once: the usual case, and the one that a storm must hit. */
+  fromMemory(subscription: Subscription): boolean {
+    const partition = this.#partition;
+    return (
+      compareIds(subscription.position, partition.floor) >= 0 &&
+      compareIds(subscription.position, partition.recent.since) >= 0 &&
+      compareIds(subscription.position, partition.position) <= 0 &&
+      partition.join(subscription)
+    );
+  }
+
+  /**
+   * Resolves to where the replay came from, and whether it was whole, once the subscription is live or has ended.
+   * Rejects when the history cannot be read.
+   */
+  async run(subscription: Subscription): Promise<{ source: ReplaySource; outcome: 'complete' | 'gap' }> {
+    const partition = this.#partition;
+    const { connection } = subscription;
+    const result: { source: ReplaySource; outcome: 'complete' | 'gap' } = { source: 'memory', outcome: 'complete' };
+    while (!subscription.ended) {
+      if (compareIds(subscription.position, partition.position) > 0) {
+        if (!(await this.#waitForTail(subscription))) {
+          this.#gap(subscription, subscription.channels, 'unknown');
+          subscription.position = partition.position;
+          result.outcome = 'gap';
+        }
+      } else if (compareIds(subscription.position, partition.floor) < 0) {
+        this.#gap(subscription, subscription.channels, 'rewound');
+        subscription.position = partition.floor;
+        result.outcome = 'gap';
+      } else if (compareIds(subscription.position, partition.recent.since) >= 0) {
+        if (partition.join(subscription)) break;
+        await connection.drained();
+      } else {
+        result.source = this.#reads.source;
+        if (!(await this.#page(subscription))) result.outcome = 'gap';
+      }
+    }
+    return result;
+  }
+
+  /** Hands over up to `limit` of the newest messages of each channel; the subscription's position is then past them. */
+  async newest(subscription: Subscription, limit: number): Promise<void> {
+    const asOf = this.#partition.position;
+    const answers = await Promise.all(
+      subscription.channels.map((channel) => {
+        const messages = this.#partition.recent.last(channel, limit);
+        return messages === undefined ? this.#reads.last(channel, limit, asOf) : { messages, more: false, asOf };
+      }),
+    );
+    await this.#handOver(subscription, answers, oldestOf(answers.map((answer) => answer.asOf)) ?? asOf);
+  }
+
+  /** Waits until the tail has come to where the client already is; false when the log does not reach that far. */
+  async #waitForTail(subscription: Subscription): Promise<boolean> {
+    const end = await this.#reads.end(subscription.partition);
+    if (compareIds(subscription.position, end) > 0) return false;
+    subscription.state = 'ahead';
+    await this.#partition.reached(subscription.position);
+    if (subscription.state === 'ahead') subscription.state = 'replaying';
+    return true;
+  }
+
+  /** Reads the next page of every channel, and hands over what is whole. False when something was missing. */
+  async #page(subscription: Subscription): Promise<boolean> {
+    const { channels, position } = subscription;
+    const limit = Math.max(2, Math.floor(PAGE_MESSAGES / channels.length));
+    const asOf = this.#partition.position;
+    const answers = await Promise.all(channels.map((channel) => this.#reads.after(channel, position, limit, asOf)));
+    let whole = true;
+    for (const [i, channel] of channels.entries()) {
+      const reason = answers[i]?.gap;
+      if (reason === undefined) continue;
+      whole = false;
+      this.#gap(subscription, [channel], reason);
+    }
+    await this.#handOver(subscription, answers, horizonOf(answers) ?? asOf);
+    return whole;
+  }
+
+  /** Merges answers up to `horizon` in the log's order, and hands them over as fast as the reader takes them. */
+  async #handOver(subscription: Subscription, answers: readonly Answer[], horizon: string): Promise<void> {
+    const messages = answers
+      .flatMap((answer) => answer.messages)
+      .filter(({ message }) => compareIds(message.id, horizon) <= 0 && subscription.channels.includes(message.channel))
+      .sort((a, b) => compareIds(a.message.id, b.message.id));
+    for (const chunk of chunksOf(messages)) {
+      if (subscription.ended) return;
+      this.#partition.handOver(subscription, chunk);
+      await subscription.connection.drained();
+    }
+    if (compareIds(horizon, subscription.position) > 0) subscription.position = horizon;
+  }
+
+  #gap(subscription: Subscription, channels: readonly string[], reason: GapReason): void {
+    for (const channel of channels) {
+      this.#metrics.gap(reason);
+      subscription.connection.gap(channel, subscription.position, reason);
+    }
+  }
+}
+
+/** Up to where several pages are whole: the earliest end of a page that has more after it, or of an asking. */
+function horizonOf(answers: readonly Answer[]): string | undefined {
+  return oldestOf(
+    answers.flatMap((answer) => {
+      const last = answer.messages.at(-1);
+      return answer.more && last !== undefined ? [answer.asOf, last.message.id] : [answer.asOf];
+    }),
+  );
+}
+
+function oldestOf(ids: readonly string[]): string | undefined {
+  return ids.reduce<string | undefined>(
+    (oldest, id) => (oldest === undefined || compareIds(id, oldest) < 0 ? id : oldest),
+    undefined,
+  );
+}
+
+function* chunksOf(messages: readonly EncodedMessage[]): Generator<EncodedMessage[]> {
+  let chunk: EncodedMessage[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    chunk.push(message);
+    bytes += message.message.data.length;
+    if (bytes < REPLAY_CHUNK_BYTES) continue;
+    yield chunk;
+    chunk = [];
+    bytes = 0;
+  }
+  if (chunk.length > 0) yield chunk;
+}

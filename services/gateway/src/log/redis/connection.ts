@@ -1,0 +1,139 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Logger } from '../../logger.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
+import { backoffMs } from './backoff.ts';
+import { reasonOf } from './failure.ts';
+import type { ScriptCommands, Scripts } from './scripts.ts';
+
+/** Connecting takes at most this long, milliseconds. */
+const CONNECT_TIMEOUT_MS = 3_000;
+
+/** Redis reads its files when it starts; it is asked this often, at least, whether it is done. Milliseconds. */
+const MAX_LOADING_RETRY_MS = 500;
+
+/** How long a connection that we close may take to say goodbye before it is cut. Milliseconds. */
+const DISCONNECT_TIMEOUT_MS = 100;
+
+/** A connection that knows the scripts. */
+export type LogRedis = Redis & ScriptCommands;
+
+/** What all connections of a log have in common. */
+export interface ConnectionSettings {
+  readonly url: string;
+  /** Shown by CLIENT LIST, with the connection's purpose. */
+  readonly clientName: string;
+  readonly scripts: Scripts;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+type Options = Omit<RedisOptions, 'replyMapping'>;
+
+function connection(settings: ConnectionSettings, purpose: string, options: Options): LogRedis {
+  return new Redis(settings.url, {
+    ...options,
+    connectionName: `${settings.clientName}:${purpose}`,
+    scripts: settings.scripts,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    maxLoadingRetryTime: MAX_LOADING_RETRY_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+    // What cannot be sent now fails now: the caller is told, and nothing runs later behind its back.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+  }) as LogRedis;
+}
+
+/**
+ * A connection for one session of a tail: it is not made again when it breaks. `connect()` opens it. It counts as dead,
+ * and is cut, when a command has waited `silenceMs` for a sign of life.
+ */
+export function sessionConnection(settings: ConnectionSettings, purpose: string, silenceMs: number): LogRedis {
+  return connection(settings, purpose, { lazyConnect: true, retryStrategy: () => null, socketTimeout: silenceMs });
+}
+
+/** Closes a connection; resolves when its socket is gone. */
+export async function closeConnection(redis: Redis): Promise<void> {
+  // Between two attempts there is no socket, and ioredis tells of no end.
+  const gone = redis.status === 'end' || redis.status === 'wait' || redis.status === 'reconnecting';
+  const ended = gone ? Promise.resolve() : new Promise<void>((resolve) => redis.once('end', () => resolve()));
+  redis.disconnect();
+  await ended;
+}
+
+/**
+ * The connection for one kind of command, made again for ever when it breaks. Commands in flight at that moment are
+ * rejected, and never sent again: a script may have run, and only the caller knows whether it may run twice.
+ */
+export class CommandConnection {
+  readonly redis: LogRedis;
+  readonly #logger: Logger;
+  readonly #purpose: string;
+  #lastError = '';
+  #state: 'new' | 'ready' | 'lost' = 'new';
+  readonly #firstReady = Promise.withResolvers<void>();
+  #corked = false;
+  #closed = false;
+
+  /** `timeoutMs`: how long a command may take. A connection that is silent for as long is cut and made again. */
+  constructor(settings: ConnectionSettings, purpose: string, timeoutMs: number) {
+    this.#logger = settings.logger;
+    this.#purpose = purpose;
+    this.redis = connection(settings, purpose, {
+      commandTimeout: timeoutMs,
+      // A little later, so that the commands fail by their own time-out and not by a cut that hides which one was slow.
+      socketTimeout: timeoutMs + 500,
+      maxRetriesPerRequest: 0,
+      retryStrategy: backoffMs,
+      // After a failover this may still lead to the old master: connecting again finds the new one.
+      reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    });
+    this.redis.on('error', (error) => {
+      this.#lastError = reasonOf(error);
+      settings.metrics.logError('connect');
+    });
+    this.redis.on('ready', () => this.#became('ready'));
+    this.redis.on('close', () => this.#became('lost'));
+  }
+
+  get ready(): boolean {
+    return this.redis.status === 'ready';
+  }
+
+  /** Resolves when the connection is ready for the first time, or closed. */
+  get untilReady(): Promise<void> {
+    return this.#firstReady.promise;
+  }
+
+  /**
+   * Call before a command: all that this turn of the event loop sends then goes out in one write. Measured on two cores
+   * with 256 appends at once: 48,000 a second, against 20,000 with a write for each and 28,000 with ioredis' own
+   * pipelining, which waits for one batch's reply before it sends the next.
+   */
+  gather(): void {
+    if (this.#corked || !this.ready) return;
+    const { stream } = this.redis;
+    this.#corked = true;
+    stream.cork();
+    setImmediate(() => {
+      this.#corked = false;
+      stream.uncork();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#firstReady.resolve();
+    await closeConnection(this.redis);
+  }
+
+  #became(state: 'ready' | 'lost'): void {
+    if (state === this.#state || this.#closed) return;
+    this.#state = state;
+    const fields = { connection: this.#purpose };
+    if (state === 'ready') {
+      this.#firstReady.resolve();
+      this.#logger.info(fields, 'connected to Redis');
+    } else this.#logger.warn({ ...fields, reason: this.#lastError }, 'no connection to Redis; trying again');
+    this.#lastError = '';
+  }
+}

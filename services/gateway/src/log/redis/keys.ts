@@ -1,0 +1,27 @@
+/**
+ * The keys of a partition. All of them share its hash tag, so that one script may touch them on a Redis Cluster, where
+ * partitions spread over the nodes (Redis Cluster specification, "Hash tags").
+ */
+function key(partition: number, rest: string): string {
+  return `fanfare:{p${partition}}:${rest}`;
+}
+
+/** Stream: every message of the partition, and its markers. */
+export function logKey(partition: number): string {
+  return key(partition, 'log');
+}
+
+/** String: the id of the newest marker. */
+export function floorKey(partition: number): string {
+  return key(partition, 'floor');
+}
+
+/** Stream: a channel's messages, under the ids that they have in the log. */
+export function historyKey(partition: number, channel: string): string {
+  return key(partition, `history:${channel}`);
+}
+
+/** String: the id that an idempotency key was given. A channel may hold `:`, so its length keeps the two parts apart. */
+export function onceKey(partition: number, channel: string, idempotencyKey: string): string {
+  return key(partition, `once:${channel.length}:${channel}:${idempotencyKey}`);
+}

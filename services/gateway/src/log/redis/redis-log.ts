@@ -1,0 +1,125 @@
+import type { Logger } from '../../logger.ts';
+import type { Message, NewMessage } from '../../message.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
+import type { Appended, HistoryPage, Log, TailListener } from '../log.ts';
+import type { Retention } from '../retention.ts';
+import { Appender } from './appender.ts';
+import { CommandConnection, type ConnectionSettings } from './connection.ts';
+import { HistoryReader } from './history-reader.ts';
+import { loadScripts } from './scripts.ts';
+import { TAIL_TIMING, Tail, type TailTiming } from './tail.ts';
+
+/**
+ * Entries that a partition's log holds, at least (Redis trims whole nodes of its tree: `MAXLEN ~`). It has to cover what
+ * tails miss while they are away, and what a node reads at its start; older messages are in the histories.
+ */
+const LOG_SIZE = 100_000;
+
+/** How long one command may take, milliseconds. */
+const COMMAND_TIMEOUT_MS = 5_000;
+
+export interface RedisLogOptions extends Retention {
+  /** `redis://` or `rediss://` (TLS), with user, password and database where needed. */
+  readonly url: string;
+  /** ≥ 1, and the same on every node. */
+  readonly partitions: number;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** How this node's connections are named in CLIENT LIST; no spaces. Default: `fanfare`. */
+  readonly clientName?: string;
+  /** Entries that each partition's log holds, at least. Default: 100,000. */
+  readonly logSize?: number;
+  /** Default: 5,000. */
+  readonly commandTimeoutMs?: number;
+  readonly tailTiming?: TailTiming;
+}
+
+/** The shared log on Redis Streams (Redis 6.2 or later). Connects at once, and for ever again. */
+export function createRedisLog(options: RedisLogOptions): Log {
+  return new RedisLog(options);
+}
+
+/**
+ * Appends and reads of histories have a connection each: a page of history can be megabytes, and a reconnect storm asks
+ * for many, while a publish must not wait behind their replies. Every tail has its own, as its reads block.
+ */
+class RedisLog implements Log {
+  readonly partitions: number;
+  readonly source = 'redis';
+  readonly #options: RedisLogOptions;
+  readonly #settings: ConnectionSettings;
+  readonly #publishing: CommandConnection;
+  readonly #reading: CommandConnection;
+  readonly #appender: Appender;
+  readonly #history: HistoryReader;
+  #tails: readonly Tail[] = [];
+
+  constructor(options: RedisLogOptions) {
+    const { url, partitions, logger, metrics, clientName = 'fanfare', commandTimeoutMs = COMMAND_TIMEOUT_MS } = options;
+    this.partitions = partitions;
+    this.#options = options;
+    this.#settings = { url, clientName, logger, metrics, scripts: loadScripts() };
+    this.#publishing = new CommandConnection(this.#settings, 'publish', commandTimeoutMs);
+    this.#reading = new CommandConnection(this.#settings, 'history', commandTimeoutMs);
+    const retention = { ...options, logSize: options.logSize ?? LOG_SIZE };
+    this.#appender = new Appender(this.#publishing, partitions, retention, metrics, (partition, id) =>
+      this.#tails[partition]?.appended(id),
+    );
+    this.#history = new HistoryReader(this.#reading, partitions, options, metrics);
+    this.#publishing.redis.on('ready', () => void this.#warnOfEviction());
+  }
+
+  get healthy(): boolean {
+    return (
+      this.#publishing.ready &&
+      this.#reading.ready &&
+      this.#tails.length === this.partitions &&
+      this.#tails.every((tail) => tail.healthy)
+    );
+  }
+
+  async follow(listener: TailListener, recentBytes: number): Promise<void> {
+    const { historyTtlSeconds, tailTiming: timing = TAIL_TIMING } = this.#options;
+    this.#tails = Array.from({ length: this.partitions }, (_, partition) => {
+      const settings = { connection: this.#settings, partition, historyTtlSeconds, timing };
+      return new Tail(settings, listener, recentBytes / this.partitions);
+    });
+    await Promise.all(this.#tails.map((tail) => tail.begun));
+    await Promise.all([this.#publishing.untilReady, this.#reading.untilReady]);
+  }
+
+  append(message: NewMessage): Promise<Appended> {
+    return this.#appender.append(message);
+  }
+
+  /** All go out in one write, so that they are one round trip. */
+  appendMany(messages: readonly NewMessage[]): Promise<readonly (Appended | Error)[]> {
+    return Promise.all(messages.map((message) => this.#appender.append(message).catch((error: Error) => error)));
+  }
+
+  historyAfter(channel: string, after: string, limit: number): Promise<HistoryPage> {
+    return this.#history.after(channel, after, limit);
+  }
+
+  historyLast(channel: string, limit: number): Promise<readonly Message[]> {
+    return this.#history.last(channel, limit);
+  }
+
+  end(partition: number): Promise<string> {
+    return this.#history.end(partition);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#tails.map((tail) => tail.close()), this.#publishing.close(), this.#reading.close()]);
+  }
+
+  /** A Redis that evicts keys when its memory is full loses histories without a trace: no gap would be told. */
+  async #warnOfEviction(): Promise<void> {
+    // An account that may not ask (ACL) is no reason not to work.
+    const info = await this.#publishing.redis.info('memory').catch(() => '');
+    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
+    const limit = /^maxmemory:(\d+)/m.exec(info)?.[1];
+    if (policy === undefined || policy === 'noeviction' || limit === '0') return;
+    this.#options.logger.error({ policy }, 'Redis may evict histories: set its maxmemory-policy to noeviction');
+  }
+}

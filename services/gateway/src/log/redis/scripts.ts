@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import type { RedisOptions } from 'ioredis';
+import type { RawEntry } from './entry.ts';
+
+type Argument = string | number;
+
+/** What the scripts are called on a connection. Keys, arguments and replies: see the header of each file. */
+export interface ScriptCommands {
+  fanfareAppend(keys: number, ...keysAndArguments: Argument[]): Promise<[id: string, replayed: number]>;
+  fanfareOpen(
+    keys: number,
+    ...keysAndArguments: Argument[]
+  ): Promise<[floor: string, newest: string, oldest: string, oldestIsMarker: number]>;
+  fanfareHistoryAfter(
+    keys: number,
+    ...keysAndArguments: Argument[]
+  ): Promise<[nowMs: string, newest: string, entries: RawEntry[]]>;
+  fanfareHistoryLast(keys: number, ...keysAndArguments: Argument[]): Promise<RawEntry[]>;
+}
+
+export type Scripts = NonNullable<RedisOptions['scripts']>;
+
+/**
+ * Reads the scripts from beside this file. ioredis sends a script whole once per connection, then by its digest, and
+ * whole again when Redis has forgotten it (NOSCRIPT).
+ */
+export function loadScripts(): Scripts {
+  const common = read('floor.lua');
+  const script = (name: string) => ({ lua: `${common}\n${read(name)}` });
+  return {
+    fanfareAppend: script('append.lua'),
+    fanfareOpen: script('open.lua'),
+    fanfareHistoryAfter: script('history-after.lua'),
+    fanfareHistoryLast: script('history-last.lua'),
+  };
+}
+
+function read(name: string): string {
+  return readFileSync(new URL(`./scripts/${name}`, import.meta.url), 'utf8');
+}

@@ -1,0 +1,55 @@
+--[[
+  Put before every other script: ids, and the floor of a partition's log.
+
+  An id is '<milliseconds>-<sequence>', both unsigned 64 bit. A Lua number holds 53 bits: enough for the milliseconds of
+  this millennium, not for a sequence, so ids are compared as digits.
+
+  A marker is an entry with the field `f` and no channel. Its id is the floor: whatever the log held before may be gone.
+  Being an entry, it reaches every tail in its place in the order.
+]]
+
+local function milliseconds(id)
+  return tonumber(string.match(id, '^%d+'))
+end
+
+-- True when id `a` is older than id `b`. Both as Redis writes them, without leading zeros.
+local function isOlder(a, b)
+  local aMs, aSeq = string.match(a, '^(%d+)-(%d+)$')
+  local bMs, bSeq = string.match(b, '^(%d+)-(%d+)$')
+  if aMs ~= bMs then aSeq, bSeq = aMs, bMs end
+  if #aSeq ~= #bSeq then return #aSeq < #bSeq end
+  return aSeq < bSeq
+end
+
+-- Milliseconds since 1970 by this Redis.
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function idAt(ms)
+  return string.format('%.0f-0', ms)
+end
+
+-- The highest id that a stream ever had, or nil when there is no such stream.
+local function highestId(stream)
+  if redis.call('EXISTS', stream) == 0 then return nil end
+  local info = redis.call('XINFO', 'STREAM', stream)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return info[i + 1] end
+  end
+  return nil
+end
+
+-- Appends a marker that is newer than the clock, the log, the old floor and all of `ids`, and makes it the floor.
+local function raiseFloor(log, floor, ids)
+  local ms = clock()
+  for _, id in ipairs(ids) do ms = math.max(ms, milliseconds(id) + 1) end
+  for _, id in ipairs({ highestId(log) or '0-0', redis.call('GET', floor) or '0-0' }) do
+    ms = math.max(ms, milliseconds(id) + 1)
+  end
+  local marker = idAt(ms)
+  redis.call('XADD', log, marker, 'f', '1')
+  redis.call('SET', floor, marker)
+  return marker
+end

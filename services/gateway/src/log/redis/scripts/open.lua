@@ -1,0 +1,30 @@
+--[[
+  Makes a partition's log where there is none, and notices when the log was emptied or rewound: when an id that it is
+  known to have held is neither in it nor older than all that it still holds. Then the floor is raised.
+
+  KEYS[1]  the partition's log (stream)
+  KEYS[2]  the partition's floor (string: an id)
+
+  ARGV     ids of entries that the log is known to have held; none for who has read nothing yet
+
+  Reply: { floor, id of the newest entry, id of the oldest entry, 1 when the oldest entry is a marker or 0 }
+]]
+
+local log, floor = KEYS[1], KEYS[2]
+
+local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+local start = redis.call('GET', floor)
+local intact = oldest and start
+if intact then
+  local highest = highestId(log)
+  for _, id in ipairs(ARGV) do
+    local lost = not isOlder(id, oldest[1]) and #redis.call('XRANGE', log, id, id) == 0
+    if lost or isOlder(highest, id) then intact = false end
+  end
+end
+if not intact then
+  start = raiseFloor(log, floor, ARGV)
+  oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+end
+local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+return { start, newest[1], oldest[1], oldest[2][1] == 'f' and 1 or 0 }

@@ -1,0 +1,303 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { compareIds, idTime, type Message } from '../../message.ts';
+import type { TailListener } from '../log.ts';
+import { expiryBound, idBefore } from '../retention.ts';
+import { backoffMs } from './backoff.ts';
+import { type ConnectionSettings, closeConnection, type LogRedis, sessionConnection } from './connection.ts';
+import { isMarker, type RawEntry, readLogEntry, sizeOf } from './entry.ts';
+import { reasonOf } from './failure.ts';
+import { floorKey, logKey } from './keys.ts';
+import { readNewest, wholeFrom } from './newest.ts';
+import { Unseen } from './unseen.ts';
+
+/** Entries in one read, at most. */
+const MAX_READ_ENTRIES = 512;
+/** About how much data one read may bring: entries are asked for in numbers, by the size of those before. */
+const READ_TARGET_BYTES = 1024 * 1024;
+const MIN_READ_ENTRIES = 16;
+
+export interface TailTiming {
+  /** How long Redis holds a read while there is nothing new (XREAD BLOCK). */
+  readonly blockMs: number;
+  /** How much later than that the answer may come before the connection counts as dead. */
+  readonly marginMs: number;
+  /** How long a message that this node appended may take to come by. Longer: the node is not healthy. */
+  readonly unseenMs: number;
+}
+
+export const TAIL_TIMING: TailTiming = { blockMs: 2_000, marginMs: 3_000, unseenMs: 5_000 };
+
+export interface TailSettings {
+  readonly connection: ConnectionSettings;
+  readonly partition: number;
+  readonly historyTtlSeconds: number;
+  readonly timing: TailTiming;
+}
+
+/** What open.lua found. */
+interface Opened {
+  readonly floor: string;
+  readonly oldest: string;
+  readonly oldestIsMarker: boolean;
+}
+
+/**
+ * Follows one partition's log, on a connection of its own, for ever.
+ *
+ * It reads from a concrete id, so that what is appended while it is away is there when it is back. A session is: connect,
+ * make sure that the log is still the one it followed (open.lua), read on. Whatever goes wrong ends the session; the
+ * next one starts after a pause, on a new connection.
+ */
+export class Tail {
+  readonly #settings: TailSettings;
+  readonly #listener: TailListener;
+  readonly #recentBytes: number;
+  readonly #unseen = new Unseen();
+  readonly #closing = new AbortController();
+  readonly #begun = Promise.withResolvers<void>();
+  readonly #ended: Promise<void>;
+  #redis: LogRedis | undefined;
+  #state: 'new' | 'following' | 'lost' = 'new';
+  #attempt = 0;
+  /** Everything up to here was handed on; undefined until the first session has begun. */
+  #position: string | undefined;
+  /** The newest entry that was read: the log must go on to hold it, until it is trimmed. */
+  #newestSeen: string | undefined;
+  #floor = '';
+  #readEntries = MAX_READ_ENTRIES;
+
+  constructor(settings: TailSettings, listener: TailListener, recentBytes: number) {
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#recentBytes = recentBytes;
+    this.#ended = this.#run();
+  }
+
+  /** Resolves when the newest messages have been handed on and the tail follows, or when it is closed. */
+  get begun(): Promise<void> {
+    return this.#begun.promise;
+  }
+
+  /** True while the log is followed and brings what this node appended. */
+  get healthy(): boolean {
+    return this.#state === 'following' && this.#unseen.waitingMs(Date.now()) < this.#settings.timing.unseenMs;
+  }
+
+  /** To be told of each message that this node appended to the partition. */
+  appended(id: string): void {
+    if (this.#position !== undefined && compareIds(id, this.#position) > 0) this.#unseen.add(id, Date.now());
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#begun.resolve();
+    // Ends the read under way, and with it the session.
+    this.#redis?.disconnect();
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const redis = this.#connection();
+      try {
+        await this.#session(redis);
+      } catch (error) {
+        if (!signal.aborted) this.#lost(error);
+      } finally {
+        await closeConnection(redis);
+      }
+      this.#attempt++;
+      await pause(backoffMs(this.#attempt), undefined, { signal }).catch(() => {});
+    }
+  }
+
+  #connection(): LogRedis {
+    const { connection, partition, timing } = this.#settings;
+    const redis = sessionConnection(connection, `tail-${partition}`, timing.blockMs + timing.marginMs);
+    this.#redis = redis;
+    return redis;
+  }
+
+  /** Never resolves but by an error or `close`. */
+  async #session(redis: LogRedis): Promise<void> {
+    await this.#connect(redis);
+    if (this.#position === undefined) await this.#begin(redis);
+    else this.#resume(await this.#open(redis));
+    // Up to the end first, without waiting for more: a tail that is behind does not follow yet.
+    while (await this.#read(redis)) if (this.#closing.signal.aborted) return;
+    this.#followed();
+    while (!this.#closing.signal.aborted) await this.#read(redis, this.#settings.timing.blockMs);
+  }
+
+  /** ioredis rejects with no more than "closed": the reason comes as an event. */
+  async #connect(redis: LogRedis): Promise<void> {
+    let reason: unknown;
+    redis.on('error', (error) => {
+      reason = error;
+    });
+    try {
+      await redis.connect();
+    } catch (error) {
+      this.#settings.connection.metrics.logError('connect');
+      throw reason ?? error;
+    }
+  }
+
+  /** Makes the log where there is none, and checks that it holds what it is known to have held. */
+  async #open(redis: LogRedis, known: readonly string[] = []): Promise<Opened> {
+    const { connection, partition } = this.#settings;
+    const seen = this.#newestSeen === undefined ? [] : [this.#newestSeen];
+    try {
+      const keys = [logKey(partition), floorKey(partition)];
+      const reply = await redis.fanfareOpen(keys.length, ...keys, ...seen, ...this.#unseen.ids(), ...known);
+      const [floor, , oldest, oldestIsMarker] = reply;
+      return { floor, oldest, oldestIsMarker: oldestIsMarker === 1 };
+    } catch (error) {
+      connection.metrics.logError('open');
+      throw error;
+    }
+  }
+
+  /** The first session: hands on the newest messages. */
+  async #begin(redis: LogRedis): Promise<void> {
+    const { partition, historyTtlSeconds } = this.#settings;
+    const { floor } = await this.#open(redis);
+    const alive = idBefore(expiryBound(Date.now(), historyTtlSeconds));
+    const newest = await readNewest(redis, partition, compareIds(floor, alive) > 0 ? floor : alive, this.#recentBytes);
+    const from = wholeFrom(newest, (await this.#open(redis)).oldest);
+    this.#raiseFloor(floor);
+    this.#position = floor;
+    this.#newestSeen = floor;
+    if (compareIds(from, floor) > 0) this.#skip(floor, from);
+    this.#handOn(newest.entries);
+  }
+
+  /** A later session: goes on from where the last one stood, or from the oldest entry that is left after that. */
+  #resume(opened: Opened, next = opened.oldest): void {
+    const position = this.#position;
+    if (position === undefined || compareIds(opened.oldest, position) <= 0) return;
+    // The log begins anew behind that marker, and reading on brings it: it says more than that something was trimmed.
+    if (opened.oldestIsMarker) return;
+    const before = idBefore(next);
+    if (compareIds(before, position) <= 0) return;
+    // A marker may have been trimmed too.
+    const risen = compareIds(opened.floor, this.#floor) > 0 && compareIds(opened.floor, before) <= 0;
+    if (risen) this.#raiseFloor(opened.floor);
+    const after = compareIds(this.#floor, position) > 0 ? this.#floor : position;
+    if (compareIds(before, after) > 0) this.#skip(after, before);
+  }
+
+  /** One read; waits up to `blockMs` when there is nothing. True when there may be more right away. */
+  async #read(redis: LogRedis, blockMs?: number): Promise<boolean> {
+    const { connection, partition } = this.#settings;
+    const position = this.#position ?? this.#floor;
+    const count = this.#readEntries;
+    const log = logKey(partition);
+    const reply =
+      blockMs === undefined
+        ? await redis.xread('COUNT', count, 'STREAMS', log, position)
+        : await redis.xread('COUNT', count, 'BLOCK', blockMs, 'STREAMS', log, position);
+    const entries = reply?.[0]?.[1] ?? [];
+    const [first] = entries;
+    const full = entries.length === count;
+    // A read that brings all there is proves that nothing was trimmed: the log keeps far more than one read. A full one
+    // leaves it open.
+    if (first !== undefined && full) this.#resume(await this.#open(redis), first[0]);
+    this.#handOn(entries);
+    this.#size(entries);
+    const newest = entries.at(-1);
+    if (newest !== undefined) connection.metrics.tailLag(Math.max(0, Date.now() - idTime(newest[0])) / 1000);
+    await this.#checkUnseen(redis, entries.length);
+    return full;
+  }
+
+  async #checkUnseen(redis: LogRedis, entries: number): Promise<void> {
+    const { connection, partition, timing } = this.#settings;
+    const lost = this.#unseen.takePassed(this.#position ?? this.#floor);
+    if (lost.length > 0) {
+      connection.logger.error({ partition, messages: lost.length }, 'the log has lost messages that it had taken');
+      connection.metrics.logError('tail');
+      await this.#open(redis, lost);
+    } else if (entries === 0 && this.#unseen.waitingMs(Date.now()) >= timing.unseenMs) {
+      throw new Error('the log does not bring what was appended to it');
+    }
+  }
+
+  /** Hands entries on, in order; they follow on the position. */
+  #handOn(entries: readonly RawEntry[]): void {
+    let messages: Message[] = [];
+    const deliver = () => {
+      const delivered = messages;
+      const position = this.#position ?? this.#floor;
+      messages = [];
+      this.#tell((listener, partition) => listener.deliver(partition, delivered, position));
+    };
+    for (const entry of entries) {
+      const [id] = entry;
+      const message = readLogEntry(entry);
+      if (message !== undefined) messages.push(message);
+      else if (isMarker(entry)) {
+        if (messages.length > 0) deliver();
+        this.#raiseFloor(id);
+      } else this.#settings.connection.logger.warn({ partition: this.#settings.partition, id }, 'foreign log entry');
+      this.#position = id;
+      this.#newestSeen = id;
+      this.#unseen.seen(id);
+    }
+    if (entries.length > 0) deliver();
+  }
+
+  /** A marker in the order, or one that was trimmed away with what stood around it. */
+  #raiseFloor(floor: string): void {
+    if (this.#floor !== '') {
+      const { connection, partition } = this.#settings;
+      connection.logger.warn({ partition, floor }, 'the log came back empty or rewound; messages may be lost');
+      // What is missing before it is told by the floor.
+      this.#unseen.takePassed(floor);
+    }
+    this.#floor = floor;
+    this.#tell((listener, partition) => listener.floor(partition, floor));
+  }
+
+  #skip(after: string, position: string): void {
+    this.#unseen.takePassed(position);
+    this.#position = position;
+    this.#tell((listener, partition) => listener.skipped(partition, after, position));
+  }
+
+  /** An error of the listener must not stop the tail: the others that follow it would miss everything. */
+  #tell(call: (listener: TailListener, partition: number) => void): void {
+    const { connection, partition } = this.#settings;
+    try {
+      call(this.#listener, partition);
+    } catch (error) {
+      connection.metrics.logError('tail');
+      connection.logger.error({ partition, err: error }, 'what the tail brought could not be handed on');
+    }
+  }
+
+  #size(entries: readonly RawEntry[]): void {
+    if (entries.length === 0) return;
+    const bytes = entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
+    const fitting = Math.floor(READ_TARGET_BYTES / Math.max(1, bytes / entries.length));
+    this.#readEntries = Math.min(MAX_READ_ENTRIES, Math.max(MIN_READ_ENTRIES, fitting));
+  }
+
+  #followed(): void {
+    const { connection, partition } = this.#settings;
+    this.#attempt = 0;
+    this.#state = 'following';
+    connection.logger.info({ partition, position: this.#position }, 'the tail follows the log');
+    this.#begun.resolve();
+  }
+
+  #lost(error: unknown): void {
+    const { connection, partition } = this.#settings;
+    connection.metrics.logError('tail');
+    if (this.#state !== 'lost') {
+      connection.logger.warn({ partition, reason: reasonOf(error) }, 'the tail has lost the log; trying again');
+    }
+    this.#state = 'lost';
+  }
+}

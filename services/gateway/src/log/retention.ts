@@ -1,0 +1,43 @@
+import { compareIds, type GapReason } from '../message.ts';
+
+/**
+ * How long an idempotency key holds: a retry within it gets the first one's id. Long enough for a publisher that was
+ * down for a deploy, short enough that a key costs Redis nothing for long.
+ */
+export const IDEMPOTENCY_TTL_SECONDS = 3_600;
+
+/** What a log keeps for replay. */
+export interface Retention {
+  /** Messages that each channel's history holds, ≥ 1. */
+  readonly historySize: number;
+  /** How long it holds them, ≥ 1. An older message counts as gone at once, even where it still takes memory. */
+  readonly historyTtlSeconds: number;
+}
+
+/** The oldest id that has not expired at `nowMs`, by the log's clock. */
+export function expiryBound(nowMs: number, historyTtlSeconds: number): string {
+  return `${Math.max(0, nowMs - historyTtlSeconds * 1000 + 1)}-0`;
+}
+
+/**
+ * Judges whether a channel's messages after `after` are all there. The one rule of completeness, for every log:
+ * `since` is an id after which nothing of the channel is gone. It is
+ * - when something after `after` is held: the id of the channel's message right before the first of that;
+ * - else, when the channel's newest message is known: that one's id;
+ * - else the newest id of which a message can have been removed.
+ */
+export function judgeGap(after: string, since: string, bound: string): GapReason | undefined {
+  if (compareIds(after, since) >= 0) return undefined;
+  return compareIds(since, bound) < 0 ? 'expired' : 'trimmed';
+}
+
+const MAX_SEQUENCE = '18446744073709551615';
+
+/** The id right before `id`: reading on from it brings `id` first. */
+export function idBefore(id: string): string {
+  const dash = id.indexOf('-');
+  const milliseconds = BigInt(id.slice(0, dash));
+  const sequence = BigInt(id.slice(dash + 1));
+  if (sequence > 0n) return `${milliseconds}-${sequence - 1n}`;
+  return milliseconds > 0n ? `${milliseconds - 1n}-${MAX_SEQUENCE}` : id;
+}

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { pino } from 'pino';
+import { ConfigError, readConfig } from './config.ts';
+import { startNode } from './node.ts';
+
+const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
+  .version;
+
+/** Starts a node from the environment, and stops it on SIGTERM or SIGINT. A second signal cuts the drain short. */
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const logger = pino({ level: config.logLevel, base: { node: config.nodeName } });
+  const node = await startNode(config, VERSION, logger);
+  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${node.port}`;
+  logger.info(
+    { url, adminPort: node.adminPort, log: config.redisUrl === undefined ? 'embedded' : 'redis', version: VERSION },
+    config.console ? `listening; the console is at ${url}/` : 'listening',
+  );
+  if (config.redisUrl === undefined)
+    logger.info({}, 'REDIS_URL is not set: messages live in this process only, and end with it');
+  let signals = 0;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => {
+      if (++signals > 1) return node.hurry();
+      logger.info({ signal, seconds: config.drainSeconds }, 'draining; a second signal cuts it short');
+      node.stop().then(
+        () => logger.info({}, 'stopped'),
+        (error) => {
+          logger.error({ err: error }, 'could not stop cleanly');
+          process.exitCode = 1;
+        },
+      );
+    });
+  await node.ready;
+  logger.info({}, 'ready');
+}
+
+try {
+  await main();
+} catch (error) {
+  // Plain text: whoever started the node reads this before any log collector does.
+  process.stderr.write(`fanfare: ${error instanceof ConfigError ? error.message : plain(error)}\n`);
+  process.exit(1);
+}
+
+function plain(error: unknown): string {
+  const { code, syscall, address, port, stack } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  if (syscall === 'listen') return `cannot listen on ${address}:${port} (${code})`;
+  return stack ?? String(error);
+}

@@ -1,0 +1,146 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { Config } from './config.ts';
+import { createAdminServer } from './http/admin-server.ts';
+import { createPublicServer } from './http/public-server.ts';
+import { CatchUp } from './hub/catch-up.ts';
+import { Hub } from './hub/hub.ts';
+import { Registry } from './hub/registry.ts';
+import { createEmbeddedLog } from './log/embedded/embedded-log.ts';
+import type { Log } from './log/log.ts';
+import { Publisher } from './log/publisher.ts';
+import { createRedisLog } from './log/redis/redis-log.ts';
+import type { Logger } from './logger.ts';
+import { PrometheusMetrics } from './metrics/prometheus.ts';
+import { Admission } from './transports/admission.ts';
+import { SseEndpoint } from './transports/sse/sse-endpoint.ts';
+import { WebSocketEndpoint } from './transports/websocket/websocket-endpoint.ts';
+
+const CONSOLE_FOLDER = fileURLToPath(new URL('../../console/public', import.meta.url));
+/** How long clients that were told to leave have to take the last bytes. */
+const FAREWELL_MILLISECONDS = 1000;
+
+/** A running node. */
+export interface FanfareNode {
+  /** Where it listens. */
+  readonly port: number;
+  readonly adminPort: number;
+  /** Resolves when the log has been read and the node takes connections. */
+  readonly ready: Promise<void>;
+  /** Sends everyone away, spread over the configured time, and lets go of everything. Idempotent. */
+  stop(): Promise<void>;
+  /** Cuts a drain short. */
+  hurry(): void;
+}
+
+/**
+ * Puts a node together and starts it: first the admin port, so that it can be watched, then the public port (which tells
+ * clients to come back), then the log. It takes connections once the log has been read. Rejects when a port cannot be had.
+ */
+export async function startNode(config: Config, version: string, logger: Logger): Promise<FanfareNode> {
+  const metrics = new PrometheusMetrics({ version, node: config.nodeName });
+  const log = createLog(config, logger, metrics);
+  const hub = new Hub(log, config.recentBytes, metrics, logger);
+  metrics.read({ subscriptions: () => hub.subscriptionCount, channels: () => hub.channelCount });
+  const registry = new Registry(config.heartbeatIntervalSeconds, config.heartbeatTimeoutSeconds);
+  const admission = new Admission(registry, config.maxConnections, () => log.healthy);
+  const publisher = new Publisher(log, metrics);
+  const draining = new AbortController();
+
+  const context = { hub, registry, metrics, logger, maxBacklogBytes: config.maxBacklogBytes };
+  const sse = new SseEndpoint(context, admission, config.maxChannelsPerConnection);
+  const webSocket = new WebSocketEndpoint(
+    {
+      ...context,
+      nodeName: config.nodeName,
+      heartbeatSeconds: config.heartbeatIntervalSeconds,
+      maxChannels: config.maxChannelsPerConnection,
+      maxMessageBytes: config.maxMessageBytes,
+      publish: (message) => publisher.publish(message),
+    },
+    admission,
+  );
+  const { server, app } = await createPublicServer({
+    streams: {
+      sse: (request, response, query) => sse.handle(request, response, query),
+      owns: (socket) => sse.owns(socket),
+      adopt: (socket) => sse.adopt(socket),
+      webSocket: (request, socket, rest, query) => webSocket.handle(request, socket, rest, query),
+    },
+    publisher,
+    catchUp: new CatchUp(hub, config.maxConnections),
+    limits: { maxMessageBytes: config.maxMessageBytes },
+    consoleFolder: config.console ? CONSOLE_FOLDER : undefined,
+    draining: draining.signal,
+    logger,
+  });
+  const admin = createAdminServer({
+    metrics: () => metrics.exposition(),
+    notReady: () => admission.refusal(),
+  });
+
+  let stopped: Promise<void> | undefined;
+  const hurry = new AbortController();
+  try {
+    await listen(admin, config.host, config.adminPort);
+    await listen(server, config.host, config.port);
+  } catch (error) {
+    registry.stop();
+    await Promise.allSettled([app.close(), closeServer(admin), log.close()]);
+    throw error;
+  }
+
+  const ready = log
+    .follow(
+      {
+        floor: (partition, floor) => hub.floor(partition, floor),
+        deliver: (partition, messages, position) => hub.deliver(partition, messages, position),
+        skipped: (partition, after, position) => hub.skipped(partition, after, position),
+      },
+      config.recentBytes,
+    )
+    .then(() => admission.open());
+
+  async function stop(): Promise<void> {
+    admission.drain();
+    draining.abort();
+    server.close();
+    server.closeIdleConnections();
+    await registry.drain(config.drainSeconds, 'draining', hurry.signal);
+    registry.stop();
+    const farewell = setTimeout(() => server.closeAllConnections(), FAREWELL_MILLISECONDS);
+    await app.close();
+    clearTimeout(farewell);
+    await log.close();
+    await closeServer(admin);
+  }
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    adminPort: (admin.address() as AddressInfo).port,
+    ready,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+    hurry: () => hurry.abort(),
+  };
+}
+
+function createLog(config: Config, logger: Logger, metrics: PrometheusMetrics): Log {
+  const { partitions, historySize, historyTtlSeconds, redisUrl } = config;
+  const options = { partitions, historySize, historyTtlSeconds, logger, metrics };
+  return redisUrl === undefined ? createEmbeddedLog(options) : createRedisLog({ ...options, url: redisUrl });
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  server.listen(port, host, 4096);
+  await once(server, 'listening');
+}
+
+async function closeServer(server: Server): Promise<void> {
+  server.closeAllConnections();
+  if (server.listening) await new Promise((resolve) => server.close(resolve));
+}

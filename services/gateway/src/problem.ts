@@ -1,0 +1,37 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FanfareError } from './errors.ts';
+
+/** An error as `application/problem+json` (RFC 9457), and the headers that go with it. */
+export interface Problem {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Makes the answer that a caller gets for an error. `code` is the stable name to program against. */
+export function problemOf(error: FanfareError): Problem {
+  const { status, title, retryAfterSeconds } = error.kind;
+  return {
+    status,
+    headers: {
+      'content-type': 'application/problem+json; charset=utf-8',
+      'cache-control': 'no-store',
+      ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+    },
+    body: JSON.stringify({ type: 'about:blank', title, status, code: error.code, detail: error.message }),
+  };
+}
+
+/** How long a refused peer has to take the answer. */
+const CLOSING_MILLISECONDS = 5000;
+
+/** Answers on a socket that the HTTP server has already let go of, and closes it. */
+export function writeProblem(socket: Socket, { status, headers, body }: Problem): void {
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
+  for (const [name, value] of Object.entries(headers)) head += `${name}: ${value}\r\n`;
+  head += `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  socket.on('error', () => socket.destroy());
+  socket.end(head + body);
+  socket.setTimeout(CLOSING_MILLISECONDS, () => socket.destroy());
+}

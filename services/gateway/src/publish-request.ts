@@ -1,0 +1,106 @@
+import { FanfareError } from './errors.ts';
+import { elementsOf, membersOf } from './json-source.ts';
+import { channelProblem, eventProblem, idempotencyKeyProblem, type NewMessage } from './message.ts';
+
+/** Most messages in one batch. */
+export const MAX_BATCH_MESSAGES = 1000;
+
+/** Reads JSON text, and answers text that is none with `invalid_json` and the place of the mistake. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new FanfareError('invalid_json', (error as Error).message);
+  }
+}
+
+/** Where else in a request parts of a message stand. */
+export interface MessageFrame {
+  /** The channel and the key of the request, which the message itself then must not carry. */
+  readonly outside?: { readonly channel: string; readonly idempotencyKey?: string };
+  /** Members beside the message's own, which somebody else reads. */
+  readonly envelope?: readonly string[];
+}
+
+/**
+ * Checks a message as a publisher sends it: `{"channel"?, "event"?, "data", "idempotencyKey"?}` as the source text of
+ * valid JSON. `data` is kept as it was written. `at` names the place in the request for errors.
+ * Throws FanfareError `invalid_request`, `invalid_channel` or `too_large`.
+ */
+export function checkMessage(
+  text: string,
+  limits: { maxMessageBytes: number },
+  at: string,
+  { outside, envelope = [] }: MessageFrame = {},
+): NewMessage {
+  const members = objectMembers(text, at);
+  const allowed = outside === undefined ? ['channel', 'event', 'data', 'idempotencyKey'] : ['event', 'data'];
+  for (const name of members.keys())
+    if (!allowed.includes(name) && !envelope.includes(name))
+      throw invalid(`${at} has the unknown member ${JSON.stringify(name)}; it may have ${allowed.join(', ')}`);
+
+  const data = members.get('data');
+  if (data === undefined) throw invalid(`${at} has no "data"`);
+  const dataBytes = Buffer.byteLength(data);
+  if (dataBytes > limits.maxMessageBytes)
+    throw new FanfareError('too_large', `${at}: "data" has ${dataBytes} bytes, the limit is ${limits.maxMessageBytes}`);
+
+  const event = stringMember(members, 'event', at);
+  const eventMistake = event === undefined ? undefined : eventProblem(event);
+  if (eventMistake !== undefined) throw invalid(`${at}: "event": ${eventMistake}`);
+
+  const channel = outside?.channel ?? stringMember(members, 'channel', at);
+  if (channel === undefined) throw invalid(`${at} has no "channel"`);
+  checkChannel(channel, at);
+
+  const idempotencyKey = outside === undefined ? stringMember(members, 'idempotencyKey', at) : outside.idempotencyKey;
+  const keyMistake = idempotencyKey === undefined ? undefined : idempotencyKeyProblem(idempotencyKey);
+  if (keyMistake !== undefined) throw invalid(`${at}: ${keyMistake}`);
+
+  return {
+    channel,
+    data,
+    ...(event === undefined ? {} : { event }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  };
+}
+
+/** The source texts of the messages in `{"messages":[…]}`. Throws FanfareError `invalid_request`. */
+export function batchMessages(text: string): string[] {
+  const members = objectMembers(text, 'the body');
+  for (const name of members.keys())
+    if (name !== 'messages') throw invalid(`the body has the unknown member ${JSON.stringify(name)}`);
+  const messages = elementsOf(members.get('messages') ?? '');
+  if (messages === undefined) throw invalid('the body must be {"messages":[…]}');
+  if (messages.length === 0 || messages.length > MAX_BATCH_MESSAGES)
+    throw invalid(`"messages" holds 1–${MAX_BATCH_MESSAGES} messages, here it holds ${messages.length}`);
+  return messages;
+}
+
+/** Throws FanfareError `invalid_channel` for a bad name. */
+export function checkChannel(name: string, at: string): void {
+  const problem = channelProblem(name);
+  if (problem !== undefined) throw new FanfareError('invalid_channel', `${at}: ${problem}`);
+}
+
+function objectMembers(text: string, at: string): Map<string, string> {
+  try {
+    const members = membersOf(text);
+    if (members !== undefined) return members;
+  } catch (error) {
+    throw invalid(`${at}: ${(error as Error).message}`);
+  }
+  throw invalid(`${at} must be a JSON object`);
+}
+
+function stringMember(members: Map<string, string>, name: string, at: string): string | undefined {
+  const source = members.get(name);
+  if (source === undefined) return undefined;
+  const value: unknown = JSON.parse(source);
+  if (typeof value !== 'string') throw invalid(`${at}: "${name}" must be a string`);
+  return value;
+}
+
+function invalid(detail: string): FanfareError {
+  return new FanfareError('invalid_request', detail);
+}
