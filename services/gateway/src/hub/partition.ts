@@ -56,8 +56,9 @@ export class Partition {
     if (this.#waiting.length > 0) this.#wake();
   }
 
-  /** Resolves when the tail has come to `position`, or when the caller gives up. */
+  /** Resolves when the tail has come to `position`. */
   reached(position: string): Promise<void> {
+    if (compareIds(position, this.position) <= 0) return Promise.resolve();
     return new Promise((wake) => this.#waiting.push({ position, wake }));
   }
 
