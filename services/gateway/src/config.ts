@@ -179,6 +179,7 @@ function redisUrlProblem(value: string): string | undefined {
     : 'must be a URL like redis://127.0.0.1:6379 (or rediss:// for TLS)';
 }
 
-function isLoopback(host: string): boolean {
+/** True for an address that only this machine can reach. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
-import { ConfigError, readConfig } from './config.ts';
+import { ConfigError, isLoopback, readConfig } from './config.ts';
 import { startNode } from './node.ts';
 
 const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
@@ -16,6 +16,8 @@ async function main(): Promise<void> {
     { url, adminPort: node.adminPort, log: config.redisUrl === undefined ? 'embedded' : 'redis', version: VERSION },
     config.console ? `listening; the console is at ${url}/` : 'listening',
   );
+  if (isLoopback(config.host)) logger.info({}, 'authentication is off, so this node listens on loopback only');
+  else logger.warn({}, 'authentication is off: everyone who can reach this node may publish and listen');
   if (config.redisUrl === undefined)
     logger.info({}, 'REDIS_URL is not set: messages live in this process only, and end with it');
   let signals = 0;
@@ -32,7 +34,7 @@ async function main(): Promise<void> {
       );
     });
   await node.ready;
-  logger.info({}, 'ready');
+  if (signals === 0) logger.info({}, 'ready');
 }
 
 try {

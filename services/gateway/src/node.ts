@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Server as NetServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Config } from './config.ts';
 import { createAdminServer } from './http/admin-server.ts';
@@ -106,8 +106,7 @@ export async function startNode(config: Config, version: string, logger: Logger)
   async function stop(): Promise<void> {
     admission.drain();
     draining.abort();
-    server.close();
-    server.closeIdleConnections();
+    stopListening(server);
     await registry.drain(config.drainSeconds, 'draining', hurry.signal);
     registry.stop();
     const farewell = setTimeout(() => server.closeAllConnections(), FAREWELL_MILLISECONDS);
@@ -138,6 +137,14 @@ function createLog(config: Config, logger: Logger, metrics: PrometheusMetrics): 
 async function listen(server: Server, host: string, port: number): Promise<void> {
   server.listen(port, host, 4096);
   await once(server, 'listening');
+}
+
+/**
+ * Takes no new connections, but lets those of keep-alive clients end with their next answer (which says so): the HTTP
+ * server's own `close` cuts them while a request may be on its way.
+ */
+function stopListening(server: Server): void {
+  NetServer.prototype.close.call(server);
 }
 
 async function closeServer(server: Server): Promise<void> {

@@ -82,6 +82,9 @@ export async function createPublicServer(
 
 function routes(app: FastifyInstance, options: PublicServerOptions): void {
   answerProblems(app, options.logger);
+  app.addHook('onSend', async (_request, reply) => {
+    if (options.draining.aborted) reply.header('connection', 'close');
+  });
   readJsonAsText(app);
   publishRoutes(app, options.publisher, options.limits);
   historyRoute(app, options.catchUp, options.draining);

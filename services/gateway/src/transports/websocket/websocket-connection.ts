@@ -95,6 +95,11 @@ export class WebSocketConnection extends SocketConnection implements ReceiverHan
     this.#receiver.push(chunk);
   }
 
+  protected override abandon(reason: string): void {
+    this.#receiver.stop();
+    super.abandon(reason);
+  }
+
   protected peerEnded(): void {
     this.abandon('client_gone');
   }

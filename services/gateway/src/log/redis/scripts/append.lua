@@ -48,9 +48,9 @@ if previous and not isOlder(previous, id) then
   id = add()
 end
 
--- Messages of this channel that are older than this have expired, with or without the history's key.
+-- Messages older than this have expired; when the channel had any, the history's key went with them.
 local alive = milliseconds(id) - historyTtl + 1
-if not previous then previous = milliseconds(start) >= alive and start or idAt(alive) end
+if not previous then previous = milliseconds(start) >= alive and start or lastIdBefore(alive) end
 
 local function keep(before)
   if event == '' then return redis.pcall('XADD', history, 'MAXLEN', '=', historySize, id, 'p', before, 'd', data) end

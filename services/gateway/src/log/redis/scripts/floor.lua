@@ -31,6 +31,10 @@ local function idAt(ms)
   return string.format('%.0f-0', ms)
 end
 
+local function lastIdBefore(ms)
+  return string.format('%.0f-18446744073709551615', ms - 1)
+end
+
 -- The highest id that a stream ever had, or nil when there is no such stream.
 local function highestId(stream)
   if redis.call('EXISTS', stream) == 0 then return nil end
