@@ -36,6 +36,8 @@ export interface PublicServerOptions {
   readonly logger: Logger;
 }
 
+/** Room for 100 channels of 200 characters in one address, and then some. */
+const MAX_HEAD_BYTES = 32 * 1024;
 /** A request's head must have come within this time. */
 const HEAD_TIMEOUT_MILLISECONDS = 10_000;
 /** A whole request must have come within this time. */
@@ -57,7 +59,7 @@ export async function createPublicServer(
     clientErrorHandler: (error, socket) => writeProblem(socket, problemOf(brokenRequest(error))),
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toFanfareError(error, logger)),
     serverFactory: (handler) => {
-      server = createServer((request, response) => {
+      server = createServer({ maxHeaderSize: MAX_HEAD_BYTES }, (request, response) => {
         // A request that was pipelined behind one for a stream can have no answer.
         if (streams.owns(request.socket)) request.socket.destroy();
         else if (pathOf(request) === '/v1/sse') streams.sse(request, response, queryOf(request));
