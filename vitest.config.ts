@@ -6,7 +6,12 @@ const gateway = 'services/gateway/test';
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: [`${gateway}/unit/**/*.test.ts`, 'infra/test/unit/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: [`${gateway}/unit/**/*.test.ts`, 'services/console/test/*.test.js', 'infra/test/unit/**/*.test.ts'],
+        },
+      },
       {
         test: {
           name: 'contract',

@@ -6,6 +6,9 @@ import { startNode } from './node.ts';
 const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
   .version;
 
+/** Ctrl-C reaches a node twice when npm runs it: from the terminal, and passed on by npm. */
+const SAME_SIGNAL_MILLISECONDS = 500;
+
 /** Starts a node from the environment, and stops it on SIGTERM or SIGINT. A second signal cuts the drain short. */
 async function main(): Promise<void> {
   const config = readConfig(process.env);
@@ -20,10 +23,14 @@ async function main(): Promise<void> {
   else logger.warn({}, 'authentication is off: everyone who can reach this node may publish and listen');
   if (config.redisUrl === undefined)
     logger.info({}, 'REDIS_URL is not set: messages live in this process only, and end with it');
-  let signals = 0;
+  let drainingSince: number | undefined;
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {
-      if (++signals > 1) return node.hurry();
+      if (drainingSince !== undefined) {
+        if (performance.now() - drainingSince > SAME_SIGNAL_MILLISECONDS) node.hurry();
+        return;
+      }
+      drainingSince = performance.now();
       logger.info({ signal, seconds: config.drainSeconds }, 'draining; a second signal cuts it short');
       node.stop().then(
         () => logger.info({}, 'stopped'),
@@ -34,7 +41,7 @@ async function main(): Promise<void> {
       );
     });
   await node.ready;
-  if (signals === 0) logger.info({}, 'ready');
+  if (drainingSince === undefined) logger.info({}, 'ready');
 }
 
 try {

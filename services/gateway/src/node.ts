@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { type AddressInfo, Server as NetServer } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from './config.ts';
 import { createAdminServer } from './http/admin-server.ts';
@@ -19,8 +20,8 @@ import { SseEndpoint } from './transports/sse/sse-endpoint.ts';
 import { WebSocketEndpoint } from './transports/websocket/websocket-endpoint.ts';
 
 const CONSOLE_FOLDER = fileURLToPath(new URL('../../console/public', import.meta.url));
-/** How long clients that were told to leave have to take the last bytes. */
-const FAREWELL_MILLISECONDS = 1000;
+/** How long requests that are under way when everyone has left have to be answered. */
+const FAREWELL_MILLISECONDS = 2000;
 
 /** A running node. */
 export interface FanfareNode {
@@ -104,14 +105,18 @@ export async function startNode(config: Config, version: string, logger: Logger)
     .then(() => admission.open());
 
   async function stop(): Promise<void> {
+    const closed = once(server, 'close');
     admission.drain();
     draining.abort();
     stopListening(server);
     await registry.drain(config.drainSeconds, 'draining', hurry.signal);
     registry.stop();
-    const farewell = setTimeout(() => server.closeAllConnections(), FAREWELL_MILLISECONDS);
+    // Requests under way get their answer; connections without one (a browser keeps spare ones) are cut.
+    server.closeIdleConnections();
+    await Promise.race([closed, setTimeout(FAREWELL_MILLISECONDS, undefined, { ref: false })]);
+    server.closeAllConnections();
+    await closed;
     await app.close();
-    clearTimeout(farewell);
     await log.close();
     await closeServer(admin);
   }

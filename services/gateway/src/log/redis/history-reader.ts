@@ -1,16 +1,23 @@
+import type { ChainableCommander } from 'ioredis';
 import { compareIds, type Message, partitionOf, ZERO_ID } from '../../message.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { HistoryPage } from '../log.ts';
 import { expiryBound, idBefore, judgeGap, type Retention } from '../retention.ts';
-import type { CommandConnection, LogRedis } from './connection.ts';
-import { readHistoryEntry } from './entry.ts';
+import type { CommandConnection } from './connection.ts';
+import { type RawEntry, readHistoryEntry } from './entry.ts';
 import { readFailure } from './failure.ts';
 import { historyKey, logKey } from './keys.ts';
 
 /** The highest id there can be: nothing comes after it, and Redis refuses to look. */
 const LAST_ID = '18446744073709551615-18446744073709551615';
 
-/** Reads the channels' histories. */
+/** What Redis replies to TIME: seconds and microseconds. */
+type Time = [seconds: string, microseconds: string];
+
+/**
+ * Reads the channels' histories. What belongs together is read in one transaction, with the time by Redis' clock. Not by
+ * a script: for a page of 100 messages that costs Redis four times as much (400 µs against 108 µs, measured).
+ */
 export class HistoryReader {
   readonly #connection: CommandConnection;
   readonly #partitions: number;
@@ -27,15 +34,25 @@ export class HistoryReader {
   /** See Log.historyAfter. */
   async after(channel: string, after: string, limit: number): Promise<HistoryPage> {
     if (compareIds(after, LAST_ID) >= 0) return { messages: [], more: false };
-    const { historyTtlSeconds } = this.#retention;
+    const key = this.#key(channel);
     // One more than asked for tells whether there is more.
-    const [nowMs, newest, raw] = await this.#read((redis) =>
-      redis.fanfareHistoryAfter(1, this.#key(channel), after, limit + 1, historyTtlSeconds * 1000),
-    );
+    const read = (from: string) =>
+      this.#atomic<[Time, RawEntry[], RawEntry[]]>((commands) =>
+        commands
+          .time()
+          .xrevrange(key, '+', '-', 'COUNT', 1)
+          .xrange(key, from, '+', 'COUNT', limit + 1),
+      );
+    let [time, [newest], raw] = await read(`(${after}`);
+    let bound = this.#expiryBound(time);
+    if (raw[0] !== undefined && compareIds(raw[0][0], bound) < 0) {
+      // Expired, and not removed yet: the page begins behind.
+      [time, [newest], raw] = await read(bound);
+      bound = this.#expiryBound(time);
+    }
     const entries = raw.slice(0, limit).map((entry) => readHistoryEntry(channel, entry));
-    const bound = expiryBound(Number(nowMs), historyTtlSeconds);
     // Without a history, whatever the channel had expired with its key; a Redis that evicts keys breaks this.
-    const since = entries[0]?.previous ?? (newest === '' ? idBefore(bound) : newest);
+    const since = entries[0]?.previous ?? newest?.[0] ?? idBefore(bound);
     const gap = judgeGap(after, since, bound);
     const page = { messages: entries.map(({ message }) => message), more: raw.length > limit };
     return gap === undefined ? page : { ...page, gap };
@@ -44,14 +61,19 @@ export class HistoryReader {
   /** See Log.historyLast. */
   async last(channel: string, limit: number): Promise<readonly Message[]> {
     if (limit < 1) return [];
-    const ttlMs = this.#retention.historyTtlSeconds * 1000;
-    const raw = await this.#read((redis) => redis.fanfareHistoryLast(1, this.#key(channel), limit, ttlMs));
-    return raw.map((entry) => readHistoryEntry(channel, entry).message).reverse();
+    const [time, raw] = await this.#atomic<[Time, RawEntry[]]>((commands) =>
+      commands.time().xrevrange(this.#key(channel), '+', '-', 'COUNT', limit),
+    );
+    const bound = this.#expiryBound(time);
+    const alive = raw.filter(([id]) => compareIds(id, bound) >= 0);
+    return alive.map((entry) => readHistoryEntry(channel, entry).message).reverse();
   }
 
   /** See Log.end. */
   async end(partition: number): Promise<string> {
-    const newest = await this.#read((redis) => redis.xrevrange(logKey(partition), '+', '-', 'COUNT', 1));
+    const [newest] = await this.#atomic<[RawEntry[]]>((commands) =>
+      commands.xrevrange(logKey(partition), '+', '-', 'COUNT', 1),
+    );
     return newest[0]?.[0] ?? ZERO_ID;
   }
 
@@ -59,10 +81,19 @@ export class HistoryReader {
     return historyKey(partitionOf(channel, this.#partitions), channel);
   }
 
-  async #read<T>(command: (redis: LogRedis) => Promise<T>): Promise<T> {
-    this.#connection.gather();
+  #expiryBound([seconds, microseconds]: Time): string {
+    const nowMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
+    return expiryBound(nowMs, this.#retention.historyTtlSeconds);
+  }
+
+  /** Runs commands as one transaction; their replies, in order. */
+  async #atomic<Replies extends unknown[]>(
+    add: (commands: ChainableCommander) => ChainableCommander,
+  ): Promise<Replies> {
     try {
-      return await command(this.#connection.redis);
+      const replies = (await add(this.#connection.redis.multi()).exec()) ?? [];
+      for (const [error] of replies) if (error !== null) throw error;
+      return replies.map(([, reply]) => reply) as Replies;
     } catch (error) {
       this.#metrics.logError('history');
       throw readFailure(error);

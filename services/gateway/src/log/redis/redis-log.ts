@@ -53,6 +53,7 @@ class RedisLog implements Log {
   readonly #appender: Appender;
   readonly #history: HistoryReader;
   #tails: readonly Tail[] = [];
+  #closed = false;
 
   constructor(options: RedisLogOptions) {
     const { url, partitions, logger, metrics, clientName = 'fanfare', commandTimeoutMs = COMMAND_TIMEOUT_MS } = options;
@@ -79,9 +80,10 @@ class RedisLog implements Log {
   }
 
   async follow(listener: TailListener, recentBytes: number): Promise<void> {
-    const { historyTtlSeconds, tailTiming: timing = TAIL_TIMING } = this.#options;
+    if (this.#closed) return;
+    const { historyTtlSeconds, logSize = LOG_SIZE, tailTiming: timing = TAIL_TIMING } = this.#options;
     this.#tails = Array.from({ length: this.partitions }, (_, partition) => {
-      const settings = { connection: this.#settings, partition, historyTtlSeconds, timing };
+      const settings = { connection: this.#settings, partition, historyTtlSeconds, logSize, timing };
       return new Tail(settings, listener, recentBytes / this.partitions);
     });
     await Promise.all(this.#tails.map((tail) => tail.begun));
@@ -110,6 +112,7 @@ class RedisLog implements Log {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#tails.map((tail) => tail.close()), this.#publishing.close(), this.#reading.close()]);
   }
 

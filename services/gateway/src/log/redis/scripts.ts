@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import type { RedisOptions } from 'ioredis';
-import type { RawEntry } from './entry.ts';
 
 type Argument = string | number;
 
@@ -11,11 +10,6 @@ export interface ScriptCommands {
     keys: number,
     ...keysAndArguments: Argument[]
   ): Promise<[floor: string, newest: string, oldest: string, oldestIsMarker: number]>;
-  fanfareHistoryAfter(
-    keys: number,
-    ...keysAndArguments: Argument[]
-  ): Promise<[nowMs: string, newest: string, entries: RawEntry[]]>;
-  fanfareHistoryLast(keys: number, ...keysAndArguments: Argument[]): Promise<RawEntry[]>;
 }
 
 export type Scripts = NonNullable<RedisOptions['scripts']>;
@@ -30,8 +24,6 @@ export function loadScripts(): Scripts {
   return {
     fanfareAppend: script('append.lua'),
     fanfareOpen: script('open.lua'),
-    fanfareHistoryAfter: script('history-after.lua'),
-    fanfareHistoryLast: script('history-last.lua'),
   };
 }
 

@@ -10,7 +10,7 @@ import { floorKey, logKey } from './keys.ts';
 import { readNewest, wholeFrom } from './newest.ts';
 import { Unseen } from './unseen.ts';
 
-/** Entries in one read, at most. */
+/** Entries in one read, at most; half of what the log holds when that is less. */
 const MAX_READ_ENTRIES = 512;
 /** About how much data one read may bring: entries are asked for in numbers, by the size of those before. */
 const READ_TARGET_BYTES = 1024 * 1024;
@@ -31,6 +31,8 @@ export interface TailSettings {
   readonly connection: ConnectionSettings;
   readonly partition: number;
   readonly historyTtlSeconds: number;
+  /** Entries that the log holds, at least. */
+  readonly logSize: number;
   readonly timing: TailTiming;
 }
 
@@ -64,12 +66,15 @@ export class Tail {
   /** The newest entry that was read: the log must go on to hold it, until it is trimmed. */
   #newestSeen: string | undefined;
   #floor = '';
-  #readEntries = MAX_READ_ENTRIES;
+  readonly #maxReadEntries: number;
+  #readEntries: number;
 
   constructor(settings: TailSettings, listener: TailListener, recentBytes: number) {
     this.#settings = settings;
     this.#listener = listener;
     this.#recentBytes = recentBytes;
+    this.#maxReadEntries = Math.max(1, Math.min(MAX_READ_ENTRIES, Math.floor(settings.logSize / 2)));
+    this.#readEntries = this.#maxReadEntries;
     this.#ended = this.#run();
   }
 
@@ -201,8 +206,8 @@ export class Tail {
     const entries = reply?.[0]?.[1] ?? [];
     const [first] = entries;
     const full = entries.length === count;
-    // A read that brings all there is proves that nothing was trimmed: the log keeps far more than one read. A full one
-    // leaves it open.
+    // A read that is not full proves that nothing was trimmed: the log holds more than one read, and would have filled
+    // it. A full one leaves it open.
     if (first !== undefined && full) this.#resume(await this.#open(redis), first[0]);
     this.#handOn(entries);
     this.#size(entries);
@@ -281,7 +286,7 @@ export class Tail {
     if (entries.length === 0) return;
     const bytes = entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
     const fitting = Math.floor(READ_TARGET_BYTES / Math.max(1, bytes / entries.length));
-    this.#readEntries = Math.min(MAX_READ_ENTRIES, Math.max(MIN_READ_ENTRIES, fitting));
+    this.#readEntries = Math.min(this.#maxReadEntries, Math.max(MIN_READ_ENTRIES, fitting));
   }
 
   #followed(): void {

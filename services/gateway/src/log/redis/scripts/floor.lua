@@ -45,9 +45,10 @@ local function highestId(stream)
   return nil
 end
 
--- Appends a marker that is newer than the clock, the log, the old floor and all of `ids`, and makes it the floor.
+-- Appends a marker that is newer than the log, the old floor, all of `ids`, and whatever can have been appended up to this
+-- millisecond (a tail may have read it from a log that is gone), and makes it the floor.
 local function raiseFloor(log, floor, ids)
-  local ms = clock()
+  local ms = clock() + 1
   for _, id in ipairs(ids) do ms = math.max(ms, milliseconds(id) + 1) end
   for _, id in ipairs({ highestId(log) or '0-0', redis.call('GET', floor) or '0-0' }) do
     ms = math.max(ms, milliseconds(id) + 1)

@@ -1,0 +1,34 @@
+/**
+ * What the close codes of a Fanfare WebSocket mean for this page.
+ *
+ * @typedef {object} Close
+ * @property {string} reason
+ * @property {boolean} comeBack
+ * @property {readonly [number, number]} [pauseMilliseconds] at least and at most, before the first try
+ */
+
+/** @type {Readonly<Record<number, Close>>} */
+const CLOSES = {
+  1000: { reason: 'the node closed the connection', comeBack: false },
+  1001: { reason: 'the node asked to come back', comeBack: true },
+  1002: { reason: 'the node saw an error of protocol', comeBack: false },
+  1003: { reason: 'the node does not take this kind of data', comeBack: false },
+  1006: { reason: 'the connection was lost', comeBack: true },
+  1007: { reason: 'the node was sent text that is not UTF-8', comeBack: false },
+  1009: { reason: 'what was sent is too large for the node', comeBack: false },
+  1011: { reason: 'the node had an internal error', comeBack: true },
+  1012: { reason: 'the node is draining', comeBack: true, pauseMilliseconds: [200, 2_000] },
+  1013: { reason: 'the node is full or cut off from the log', comeBack: true, pauseMilliseconds: [2_000, 8_000] },
+  4401: { reason: 'not authenticated, or the token has expired', comeBack: false },
+  4403: { reason: 'not allowed', comeBack: false },
+  4408: { reason: 'this page was too slow to read', comeBack: true },
+  4409: { reason: 'the node had no pong from this page', comeBack: true },
+};
+
+/**
+ * @param {number} code
+ * @returns {Close}
+ */
+export function closeOf(code) {
+  return CLOSES[code] ?? { reason: `the connection was closed with ${code}`, comeBack: true };
+}

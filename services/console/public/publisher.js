@@ -1,0 +1,108 @@
+import { problemText } from './problem.js';
+
+/**
+ * @typedef {object} Draft a message to publish
+ * @property {string} channel
+ * @property {string} [event]
+ * @property {string} data valid JSON, sent as it was typed
+ * @property {string} [idempotencyKey]
+ * @property {number} times how many of it, ≥ 1
+ *
+ * @typedef {object} Outcome
+ * @property {boolean} ok
+ * @property {string} code the HTTP status, or `published` and `error` over WebSocket
+ * @property {string} text
+ */
+
+/** Messages in one request: the node's limit for `POST /v1/messages`. */
+const MAX_BATCH = 1_000;
+
+/**
+ * Publishes by HTTP: one with `POST /v1/channels/{channel}/messages`, several with `POST /v1/messages`.
+ *
+ * @param {Draft} draft
+ * @returns {Promise<Outcome>} never rejects
+ */
+export async function publishByHttp(draft) {
+  try {
+    return await (draft.times === 1 ? publishOne(draft) : publishMany(draft));
+  } catch {
+    return {
+      ok: false,
+      code: '–',
+      text: 'No answer: the node cannot be reached, and the message may not be published.',
+    };
+  }
+}
+
+/**
+ * Publishes over an open WebSocket.
+ *
+ * @param {import('./websocket-connection.js').WebSocketConnection} connection
+ * @param {Draft} draft
+ * @returns {Promise<Outcome>} never rejects
+ */
+export async function publishByWebSocket(connection, { channel, event, data, idempotencyKey, times }) {
+  const head = { channel, ...(event && { event }), ...(idempotencyKey && { idempotencyKey }) };
+  try {
+    const replies = await Promise.all(Array.from({ length: times }, () => connection.publish(head, data)));
+    const many = times === 1 ? '' : `${times} messages, the last with `;
+    return { ok: true, code: 'published', text: `${many}id ${replies.at(-1)?.id}` };
+  } catch (error) {
+    return { ok: false, code: 'error', text: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/**
+ * @param {Draft} draft
+ * @returns {Promise<Outcome>}
+ */
+async function publishOne({ channel, event, data, idempotencyKey }) {
+  const response = await fetch(`/v1/channels/${encodeURIComponent(channel)}/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(idempotencyKey && { 'idempotency-key': idempotencyKey }) },
+    body: messageText({ ...(event && { event }) }, data),
+  });
+  const code = String(response.status);
+  if (!response.ok) return { ok: false, code, text: await problemText(response) };
+  const { id } = await response.json();
+  const replayed = response.headers.get('idempotent-replayed') === 'true';
+  return { ok: true, code, text: replayed ? `id ${id}, from the first time with this key` : `id ${id}` };
+}
+
+/**
+ * @param {Draft} draft
+ * @returns {Promise<Outcome>}
+ */
+async function publishMany({ channel, event, data, idempotencyKey, times }) {
+  const message = messageText({ channel, ...(event && { event }), ...(idempotencyKey && { idempotencyKey }) }, data);
+  const response = await fetch('/v1/messages', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: `{"messages":[${new Array(Math.min(times, MAX_BATCH)).fill(message).join(',')}]}`,
+  });
+  const code = String(response.status);
+  if (!response.ok) return { ok: false, code, text: await problemText(response) };
+  /** @type {{ results: { id?: string, error?: { detail?: string, code?: string } }[] }} */
+  const { results } = await response.json();
+  const refused = results.filter(({ error }) => error !== undefined);
+  const [first] = refused;
+  if (first !== undefined)
+    return {
+      ok: false,
+      code,
+      text: `${refused.length} of ${times} refused: ${first.error?.detail ?? first.error?.code}`,
+    };
+  return { ok: true, code, text: `${results.length} messages, the last with id ${results.at(-1)?.id}` };
+}
+
+/**
+ * A message's JSON, with the data as it was typed.
+ *
+ * @param {object} head
+ * @param {string} data
+ */
+function messageText(head, data) {
+  const members = JSON.stringify(head).slice(1, -1);
+  return `{${members}${members === '' ? '' : ','}"data":${data}}`;
+}
