@@ -51,13 +51,22 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     source.problem(
       `HOST=${host} is open to others: say FANFARE_AUTH=off if everyone who can reach it may publish and listen, or keep HOST on loopback`,
     );
+  source.text('REDIS_MODE', 'standalone', oneOf(['standalone']));
+  // Below the 30–60 s after which common proxies and mobile networks forget a silent connection.
+  const heartbeatIntervalSeconds = source.seconds('FANFARE_HEARTBEAT_INTERVAL', 25, 0.2, 3600);
   const config: Config = Object.freeze({
     port: source.integer('PORT', 8080, 0, 65_535),
     adminPort: source.integer('ADMIN_PORT', 8081, 0, 65_535),
     host,
     redisUrl: source.text('REDIS_URL', '', redisUrlProblem) || undefined,
     logLevel: source.text('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
-    nodeName: source.text('FANFARE_NODE_NAME', hostname().slice(0, 63) || 'node', nodeNameProblem),
+    nodeName: source.text(
+      'FANFARE_NODE_NAME',
+      hostname()
+        .replace(/[^A-Za-z0-9_.-]/g, '-')
+        .slice(0, 63) || 'node',
+      nodeNameProblem,
+    ),
     // All partitions of a cluster must be set alike: the number decides where a namespace lives.
     partitions: source.integer('FANFARE_PARTITIONS', 1, 1, 64),
     // Messages kept per channel.
@@ -65,24 +74,30 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     // A day: a laptop that slept over night resumes without a gap.
     historyTtlSeconds: source.integer('FANFARE_HISTORY_TTL', 86_400, 1, 31_536_000),
     recentBytes: source.integer('FANFARE_RECENT_BYTES', 64 * MiB, MiB, 16 * 1024 * MiB),
-    // Below the 30–60 s after which common proxies and mobile networks forget a silent connection.
-    heartbeatIntervalSeconds: source.seconds('FANFARE_HEARTBEAT_INTERVAL', 25, 0.2, 3600),
-    heartbeatTimeoutSeconds: source.seconds('FANFARE_HEARTBEAT_TIMEOUT', 10, 0.1, 3600),
+    heartbeatIntervalSeconds,
+    heartbeatTimeoutSeconds: source.seconds(
+      'FANFARE_HEARTBEAT_TIMEOUT',
+      Math.min(10, heartbeatIntervalSeconds / 2),
+      0.1,
+      // Known to be dead before it is asked again.
+      heartbeatIntervalSeconds * 0.9,
+    ),
     // At about 6 KB each, 300 MB of memory; the limit on open files must allow it too.
     maxConnections: source.integer('FANFARE_MAX_CONNECTIONS', 50_000, 1, 10_000_000),
     maxChannelsPerConnection: source.integer('FANFARE_MAX_CHANNELS_PER_CONNECTION', 100, 1, 10_000),
-    maxMessageBytes: source.integer('FANFARE_MAX_MESSAGE_BYTES', 64 * KiB, 1, 16 * MiB),
+    maxMessageBytes: source.integer('FANFARE_MAX_MESSAGE_BYTES', 64 * KiB, KiB, 4 * MiB),
     maxBacklogBytes: source.integer('FANFARE_MAX_BACKLOG_BYTES', MiB, 64 * KiB, 1024 * MiB),
     drainSeconds: source.seconds('FANFARE_DRAIN_SECONDS', 30, 0, 3600),
     console: source.text('FANFARE_CONSOLE', loopback ? 'on' : 'off', oneOf(['on', 'off'])) === 'on',
   });
-  if (config.heartbeatTimeoutSeconds >= config.heartbeatIntervalSeconds)
-    source.problem('FANFARE_HEARTBEAT_TIMEOUT must be shorter than FANFARE_HEARTBEAT_INTERVAL');
   if (config.port !== 0 && config.port === config.adminPort) source.problem('PORT and ADMIN_PORT must differ');
   source.refuseUnknown();
   if (source.problems.length > 0) throw new ConfigError(source.problems);
   return config;
 }
+
+/** What Kubernetes sets in every pod beside a Service that is called `fanfare`. */
+const SERVICE_LINK = /^FANFARE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$/;
 
 type Check = (value: string) => string | undefined;
 
@@ -117,11 +132,8 @@ class Environment {
 
   refuseUnknown(): void {
     for (const name of Object.keys(this.#env))
-      if (name.startsWith('FANFARE_') && !this.#known.has(name))
+      if (name.startsWith('FANFARE_') && !this.#known.has(name) && !SERVICE_LINK.test(name))
         this.problem(`${name} is not a setting of this version`);
-    for (const name of ['REDIS_MODE'])
-      if (this.#env[name] !== undefined && this.#env[name] !== 'standalone')
-        this.problem(`${name}: only "standalone" is supported by this version`);
   }
 
   #number(name: string, fallback: number, least: number, most: number, form: RegExp, kind: string): number {
@@ -142,7 +154,9 @@ class Environment {
     if (file === undefined) return direct;
     if (direct !== undefined) this.problem(`${name} and ${fileName} are both set; keep one`);
     try {
-      return readFileSync(file, 'utf8').trim() || undefined;
+      const content = readFileSync(file, 'utf8').trim();
+      if (content === '') this.problem(`${fileName}: ${JSON.stringify(file)} is empty`);
+      return content || direct;
     } catch (error) {
       this.problem(`${fileName}: cannot read ${JSON.stringify(file)} (${(error as NodeJS.ErrnoException).code})`);
       return direct;

@@ -34,7 +34,7 @@ export function parseCursor(text: string, partitions: readonly number[]): Cursor
     const colon = part.indexOf(':');
     const partition = part.slice(0, colon);
     const id = part.slice(colon + 1);
-    if (colon === -1 || !/^\d{1,4}$/.test(partition) || !isId(id)) return undefined;
+    if (colon === -1 || !/^\d{1,4}$/.test(partition) || !isId(id) || places.has(Number(partition))) return undefined;
     places.set(Number(partition), id);
   }
   return places;

@@ -4,8 +4,8 @@
  */
 
 const SPACE = /[ \t\r\n]*/y;
-/** A string, or a run of characters of a number or a word. */
-const SCALAR = /"(?:[^"\\]|\\.)*"|[^\s,\]}]+/y;
+/** A number or a word. */
+const WORD = /[^\s,\]}]+/y;
 
 /** An object's members, each with its value's source text; undefined when the text is no object. Throws on a name that stands twice. */
 export function membersOf(text: string): Map<string, string> | undefined {
@@ -60,12 +60,24 @@ function endOfValue(text: string, at: number): number {
       depth--;
       index++;
     } else if (character === ',' || character === ':') index++;
-    else {
-      SCALAR.lastIndex = index;
-      if (!SCALAR.test(text)) throw new SyntaxError(`not valid JSON at position ${index}`);
-      index = SCALAR.lastIndex;
-    }
+    else index = character === '"' ? endOfString(text, index) : endOfWord(text, index);
     if (depth > 0) index = skipSpace(text, index);
   } while (depth > 0);
   return index;
+}
+
+function endOfWord(text: string, at: number): number {
+  WORD.lastIndex = at;
+  if (!WORD.test(text)) throw new SyntaxError(`not valid JSON at position ${at}`);
+  return WORD.lastIndex;
+}
+
+/** Index behind the string that begins at `at`: behind the next quote with an even number of backslashes before it. */
+function endOfString(text: string, at: number): number {
+  for (let quote = text.indexOf('"', at + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
+    let backslashes = 0;
+    while (text[quote - 1 - backslashes] === '\\') backslashes++;
+    if (backslashes % 2 === 0) return quote + 1;
+  }
+  throw new SyntaxError(`not valid JSON at position ${at}`);
 }

@@ -37,7 +37,9 @@ export function checkMessage(
   const allowed = outside === undefined ? ['channel', 'event', 'data', 'idempotencyKey'] : ['event', 'data'];
   for (const name of members.keys())
     if (!allowed.includes(name) && !envelope.includes(name))
-      throw invalid(`${at} has the unknown member ${JSON.stringify(name)}; it may have ${allowed.join(', ')}`);
+      throw invalid(
+        `${at} has the unknown member ${JSON.stringify(name.slice(0, 50))}; it may have ${allowed.join(', ')}`,
+      );
 
   const data = members.get('data');
   if (data === undefined) throw invalid(`${at} has no "data"`);
@@ -69,7 +71,7 @@ export function checkMessage(
 export function batchMessages(text: string): string[] {
   const members = objectMembers(text, 'the body');
   for (const name of members.keys())
-    if (name !== 'messages') throw invalid(`the body has the unknown member ${JSON.stringify(name)}`);
+    if (name !== 'messages') throw invalid(`the body has the unknown member ${JSON.stringify(name.slice(0, 50))}`);
   const messages = elementsOf(members.get('messages') ?? '');
   if (messages === undefined) throw invalid('the body must be {"messages":[…]}');
   if (messages.length === 0 || messages.length > MAX_BATCH_MESSAGES)

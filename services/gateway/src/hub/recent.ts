@@ -3,7 +3,7 @@ import type { EncodedMessage } from '../wire/encoded-message.ts';
 
 /** A queue with an index: the oldest leaves in front without moving the rest, except once in a while. */
 class Queue {
-  #items: EncodedMessage[] = [];
+  #items: (EncodedMessage | undefined)[] = [];
   #start = 0;
 
   get length(): number {
@@ -21,7 +21,7 @@ class Queue {
   shift(): EncodedMessage | undefined {
     const item = this.#items[this.#start];
     if (item === undefined) return undefined;
-    this.#start++;
+    this.#items[this.#start++] = undefined;
     if (this.#start > 64 && this.#start * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#start);
       this.#start = 0;

@@ -30,10 +30,10 @@ export function readStreamQuery(
     const problem = channelProblem(channel);
     if (problem !== undefined) throw new FanfareError('invalid_channel', `"channel": ${problem}`);
   }
-  return { channels, start: readStart(query.get('after') ?? undefined, query.get('last') ?? undefined) };
+  return { channels, start: readStart(query.get('after') || undefined, query.get('last') ?? undefined) };
 }
 
-/** `after` and `last` as a stream's start. Throws FanfareError `invalid_request`. */
+/** `after` (empty: none) and `last` as a stream's start. Throws FanfareError `invalid_request`. */
 function readStart(after: string | undefined, last: string | undefined): Start {
   if (after !== undefined && last !== undefined)
     throw new FanfareError('invalid_request', '"after" and "last" exclude each other');

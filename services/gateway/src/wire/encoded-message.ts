@@ -36,8 +36,8 @@ export class EncodedMessage {
     return this.bytes(format).subarray('id: \n'.length + this.message.id.length);
   }
 
-  /** What it costs to keep this message, roughly: text and bytes of two formats, and the objects around them. */
+  /** Bytes that it costs to keep this message, roughly: its text, its bytes in two formats, and the objects around them. */
   get memoryBytes(): number {
-    return 300 + 3 * (this.message.data.length + (this.message.event?.length ?? 0) + this.message.channel.length);
+    return 300 + 4 * (this.message.data.length + (this.message.event?.length ?? 0) + this.message.channel.length);
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { compareIds, idTime, type Message } from '../../message.ts';
+import type { LogOperation } from '../../metrics/metrics.ts';
 import type { TailListener } from '../log.ts';
 import { expiryBound, idBefore } from '../retention.ts';
 import { backoffMs } from './backoff.ts';
@@ -141,27 +142,29 @@ export class Tail {
     redis.on('error', (error) => {
       reason = error;
     });
-    try {
-      await redis.connect();
-    } catch (error) {
-      this.#settings.connection.metrics.logError('connect');
+    await this.#counted('connect', redis.connect()).catch((error) => {
       throw reason ?? error;
+    });
+  }
+
+  /** Counts an error, unless it is that of being closed. */
+  async #counted<T>(operation: LogOperation, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!this.#closing.signal.aborted) this.#settings.connection.metrics.logError(operation);
+      throw error;
     }
   }
 
   /** Makes the log where there is none, and checks that it holds what it is known to have held. */
   async #open(redis: LogRedis, known: readonly string[] = []): Promise<Opened> {
-    const { connection, partition } = this.#settings;
+    const { partition } = this.#settings;
     const seen = this.#newestSeen === undefined ? [] : [this.#newestSeen];
-    try {
-      const keys = [logKey(partition), floorKey(partition)];
-      const reply = await redis.fanfareOpen(keys.length, ...keys, ...seen, ...this.#unseen.ids(), ...known);
-      const [floor, , oldest, oldestIsMarker] = reply;
-      return { floor, oldest, oldestIsMarker: oldestIsMarker === 1 };
-    } catch (error) {
-      connection.metrics.logError('open');
-      throw error;
-    }
+    const keys = [logKey(partition), floorKey(partition)];
+    const opening = redis.fanfareOpen(keys.length, ...keys, ...seen, ...this.#unseen.ids(), ...known);
+    const [floor, , oldest, oldestIsMarker] = await this.#counted('open', opening);
+    return { floor, oldest, oldestIsMarker: oldestIsMarker === 1 };
   }
 
   /** The first session: hands on the newest messages. */
@@ -169,7 +172,8 @@ export class Tail {
     const { partition, historyTtlSeconds } = this.#settings;
     const { floor } = await this.#open(redis);
     const alive = idBefore(expiryBound(Date.now(), historyTtlSeconds));
-    const newest = await readNewest(redis, partition, compareIds(floor, alive) > 0 ? floor : alive, this.#recentBytes);
+    const after = compareIds(floor, alive) > 0 ? floor : alive;
+    const newest = await this.#counted('tail', readNewest(redis, partition, after, this.#recentBytes));
     const from = wholeFrom(newest, (await this.#open(redis)).oldest);
     this.#raiseFloor(floor);
     this.#position = floor;
@@ -199,11 +203,11 @@ export class Tail {
     const position = this.#position ?? this.#floor;
     const count = this.#readEntries;
     const log = logKey(partition);
-    const reply =
+    const reading =
       blockMs === undefined
-        ? await redis.xread('COUNT', count, 'STREAMS', log, position)
-        : await redis.xread('COUNT', count, 'BLOCK', blockMs, 'STREAMS', log, position);
-    const entries = reply?.[0]?.[1] ?? [];
+        ? redis.xread('COUNT', count, 'STREAMS', log, position)
+        : redis.xread('COUNT', count, 'BLOCK', blockMs, 'STREAMS', log, position);
+    const entries = (await this.#counted('tail', reading))?.[0]?.[1] ?? [];
     const [first] = entries;
     const full = entries.length === count;
     // A read that is not full proves that nothing was trimmed: the log holds more than one read, and would have filled
@@ -225,6 +229,7 @@ export class Tail {
       connection.metrics.logError('tail');
       await this.#open(redis, lost);
     } else if (entries === 0 && this.#unseen.waitingMs(Date.now()) >= timing.unseenMs) {
+      connection.metrics.logError('tail');
       throw new Error('the log does not bring what was appended to it');
     }
   }
@@ -299,7 +304,6 @@ export class Tail {
 
   #lost(error: unknown): void {
     const { connection, partition } = this.#settings;
-    connection.metrics.logError('tail');
     if (this.#state !== 'lost') {
       connection.logger.warn({ partition, reason: reasonOf(error) }, 'the tail has lost the log; trying again');
     }

@@ -95,7 +95,7 @@ function readRef(members: Map<string, string>): string | undefined {
 }
 
 function readStart(members: Map<string, string>): Start {
-  const after = readString(members, 'after');
+  const after = readString(members, 'after') || undefined;
   const last = members.get('last');
   if (after !== undefined && last !== undefined) throw invalid('"after" and "last" exclude each other');
   if (after !== undefined) return { cursor: after };

@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest';
+import { Batch } from '../../../src/hub/batch.ts';
+import { EncodedMessage } from '../../../src/wire/encoded-message.ts';
+
+const FORMATS = ['sse', 'sse-envelope', 'websocket'] as const;
+
+function message(sequence: number): EncodedMessage {
+  return new EncodedMessage({ id: `1-${sequence}`, channel: 'a', data: `{"n":${sequence}}` });
+}
+
+describe('a batch', () => {
+  test.each(FORMATS)('is the bytes of its messages in their order, as %s', (format) => {
+    const messages = [message(1), message(2), message(3)];
+    const bytes = Buffer.concat(messages.map((each) => each.bytes(format)));
+    expect(new Batch(messages).bytes(format).equals(bytes)).toBe(true);
+  });
+
+  test('is joined once for each format', () => {
+    const batch = new Batch([message(1), message(2)]);
+    const all = FORMATS.map((format) => batch.bytes(format));
+    expect(new Set(all).size).toBe(3);
+    for (const [i, format] of FORMATS.entries()) expect(batch.bytes(format)).toBe(all[i]);
+  });
+
+  test("of one message shares that one's bytes", () => {
+    const only = message(1);
+    expect(new Batch([only]).bytes('sse')).toBe(only.bytes('sse'));
+  });
+
+  test('grows while it is being filled', () => {
+    const batch = new Batch();
+    batch.messages.push(message(1), message(2));
+    expect(batch.bytes('sse').toString()).toContain('"n":2');
+  });
+
+  test('of nothing is no bytes', () => {
+    expect(new Batch().bytes('sse')).toHaveLength(0);
+  });
+});

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { isMarker, type RawEntry, readHistoryEntry, readLogEntry, sizeOf } from '../../../../src/log/redis/entry.ts';
+import { wholeFrom } from '../../../../src/log/redis/newest.ts';
+
+const message: RawEntry = ['5-0', ['c', 'orders', 'd', '{"a":1}']];
+const named: RawEntry = ['5-1', ['c', 'orders', 'd', '{"a":1}', 'e', 'paid']];
+const marker: RawEntry = ['4-0', ['f', '1']];
+const foreign: RawEntry = ['6-0', ['other', 'thing']];
+
+test('messages, markers and what is not ours are told apart', () => {
+  expect(readLogEntry(message)).toEqual({ id: '5-0', channel: 'orders', data: '{"a":1}' });
+  expect(readLogEntry(named)).toEqual({ id: '5-1', channel: 'orders', event: 'paid', data: '{"a":1}' });
+  for (const entry of [marker, foreign]) expect(readLogEntry(entry)).toBeUndefined();
+  expect([message, named, marker, foreign].map(isMarker)).toEqual([false, false, true, false]);
+  expect([message, named, marker, foreign].map(sizeOf)).toEqual([7, 7, 0, 0]);
+});
+
+test('an entry of a history names the message before it', () => {
+  expect(readHistoryEntry('orders', ['5-0', ['p', '4-0', 'd', '1']])).toEqual({
+    message: { id: '5-0', channel: 'orders', data: '1' },
+    previous: '4-0',
+  });
+  expect(readHistoryEntry('orders', ['5-0', ['p', '4-0', 'd', '1', 'e', 'paid']]).message.event).toBe('paid');
+});
+
+test('the newest stretch is whole from where it was read to, or from its first entry when the log was trimmed past that', () => {
+  expect(wholeFrom({ entries: [message], after: '4-0' }, '4-0')).toBe('4-0');
+  expect(wholeFrom({ entries: [message], after: '4-0' }, '3-0')).toBe('4-0');
+  expect(wholeFrom({ entries: [message], after: '2-0' }, '4-0')).toBe('4-18446744073709551615');
+  expect(wholeFrom({ entries: [], after: '4-0' }, '4-0')).toBe('4-0');
+});
