@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startRedis, type TestRedis } from '../../support/redis.ts';
+import { type RedisProxy, startRedisProxy } from '../../support/redis-proxy.ts';
+import { until } from '../../support/until.ts';
+import { type LogNode, startLogNode } from './node.ts';
+
+let redis: TestRedis;
+let proxy: RedisProxy;
+let node: LogNode;
+
+beforeEach(async () => {
+  redis = await startRedis();
+  proxy = await startRedisProxy(redis.url);
+  node = await startLogNode(proxy.url, { commandTimeoutMs: 1_000 });
+});
+
+afterEach(async () => {
+  await node.log.close();
+  await proxy.close();
+  await redis.stop();
+  expect(node.ledger.violations).toEqual([]);
+});
+
+const message = { channel: 'c', data: '1', idempotencyKey: 'k' };
+
+async function logLength(): Promise<number> {
+  // Without the marker that the log starts with.
+  return (await redis.client.xlen('fanfare:{p0}:log')) - 1;
+}
+
+function isBusy(): Promise<boolean> {
+  return redis.client.ping().then(
+    () => false,
+    (error) => error.message.startsWith('BUSY'),
+  );
+}
+
+test('an append that is under way when the connection is cut may have been published, and a retry appends no second one', async () => {
+  proxy.holdReplies();
+  const outcome = node.log.append(message).catch((error) => error);
+  await until(async () => (await logLength()) === 1, 'Redis to have run the append');
+  proxy.cut();
+  expect(await outcome).toMatchObject({ code: 'log_timeout' });
+  await until(() => node.log.healthy, 'the connections to be back');
+  expect(await node.log.append(message)).toMatchObject({ replayed: true });
+  await node.log.append({ channel: 'c', data: '2' });
+  await until(() => node.ledger.data.includes('2'), 'the messages');
+  expect(node.ledger.data).toEqual(['1', '2']);
+  expect(await logLength()).toBe(2);
+});
+
+test('an append that gets no answer in time may have been published', async () => {
+  proxy.holdReplies();
+  await expect(node.log.append(message)).rejects.toMatchObject({ code: 'log_timeout' });
+  const [first, second] = await node.log.appendMany([
+    { channel: 'c', data: '2' },
+    { channel: 'c', data: '3' },
+  ]);
+  expect([first, second]).toMatchObject([{ code: 'log_timeout' }, { code: 'log_timeout' }]);
+  proxy.cut();
+  await until(() => node.ledger.data.length === 3, 'what was published all the same');
+  expect(node.ledger.data).toEqual(['1', '2', '3']);
+});
+
+test('a Redis that stands still for a while costs no message, and health shows it', async () => {
+  await node.log.append({ channel: 'c', data: '"before"' });
+  await redis.pause();
+  const outcome = node.log.append({ channel: 'c', data: '"meanwhile"' }).catch((error) => error);
+  await until(() => !node.log.healthy, 'the log to be unhealthy');
+  expect(await outcome).toMatchObject({ code: 'log_timeout' });
+  await redis.resume();
+  await until(() => node.log.healthy, 'the log to be healthy');
+  await node.log.append({ channel: 'c', data: '"after"' });
+  await until(() => node.ledger.data.includes('"after"'), 'the last message');
+  // The one without an answer was written to the connection: it may be there, once.
+  expect(node.ledger.data.filter((data) => data !== '"meanwhile"')).toEqual(['"before"', '"after"']);
+  expect(node.ledger.data.filter((data) => data === '"meanwhile"').length).toBeLessThanOrEqual(1);
+  expect(node.ledger.floors()).toHaveLength(1);
+});
+
+test('a Redis that forgot its scripts is given them again', async () => {
+  await node.log.append({ channel: 'c', data: '1' });
+  await redis.client.script('FLUSH');
+  await node.log.appendMany([
+    { channel: 'c', data: '2' },
+    { channel: 'c', data: '3' },
+  ]);
+  await redis.client.script('FLUSH');
+  expect((await node.log.historyLast('c', 9)).map(({ data }) => data)).toEqual(['1', '2', '3']);
+});
+
+describe('an append that Redis refuses is surely not published:', () => {
+  const refusals: Record<string, { start: () => Promise<unknown>; end: () => Promise<unknown> }> = {
+    'a read-only replica': {
+      start: () => redis.client.replicaof('127.0.0.1', 1),
+      end: () => redis.client.replicaof('NO', 'ONE'),
+    },
+    'memory is full': {
+      start: () => redis.client.config('SET', 'maxmemory', '1'),
+      end: () => redis.client.config('SET', 'maxmemory', '0'),
+    },
+    'too few replicas': {
+      start: () => redis.client.config('SET', 'min-replicas-to-write', '1'),
+      end: () => redis.client.config('SET', 'min-replicas-to-write', '0'),
+    },
+    'a script that does not end': {
+      start: async () => {
+        await redis.client.config('SET', 'busy-reply-threshold', '10');
+        const busy = redis.client.duplicate();
+        busy
+          .eval('while true do end', 0)
+          .catch(() => {})
+          .finally(() => busy.disconnect());
+        await until(isBusy, 'Redis to be busy');
+      },
+      end: async () => {
+        await redis.client.script('KILL');
+        await until(async () => !(await isBusy()), 'Redis to be free');
+      },
+    },
+    'a user without the right': {
+      start: () => redis.client.acl('SETUSER', 'default', '-eval', '-evalsha'),
+      end: () => redis.client.acl('SETUSER', 'default', '+@all'),
+    },
+  };
+
+  test.each(Object.keys(refusals))('%s', async (what) => {
+    await node.log.append({ channel: 'c', data: '1' });
+    const before = await logLength();
+    await refusals[what]?.start();
+    await until(async () => {
+      const error = await node.log.append({ channel: 'c', data: '"refused"' }).catch((reason) => reason);
+      expect(error).toMatchObject({ code: 'log_unavailable' });
+      expect(String(error.detail ?? error.message)).not.toContain('refused');
+      return typeof error.cause === 'string';
+    }, 'a refusal by Redis');
+    await refusals[what]?.end();
+    expect(await logLength()).toBe(before);
+    await until(async () => {
+      const outcome = await node.log.append({ channel: 'c', data: '2', idempotencyKey: '2' }).catch(() => undefined);
+      return outcome !== undefined;
+    }, 'the next append');
+    await until(() => node.ledger.data.includes('2'), 'the next message');
+    expect(node.ledger.data).toEqual(['1', '2']);
+  });
+});
+
+test('a Redis that would evict histories is complained of', async () => {
+  await redis.client.config('SET', 'maxmemory', '100mb', 'maxmemory-policy', 'allkeys-lru');
+  const other = await startLogNode(redis.url);
+  await until(() => other.said.some((line) => line.includes('noeviction')), 'the complaint');
+  await other.log.close();
+  expect(node.said.some((line) => line.includes('noeviction'))).toBe(false);
+});

@@ -1,0 +1,51 @@
+import { FanfareError } from '../../../src/errors.ts';
+import type { Log } from '../../../src/log/log.ts';
+import { createRedisLog, type RedisLogOptions } from '../../../src/log/redis/redis-log.ts';
+import type { TailTiming } from '../../../src/log/redis/tail.ts';
+import { Ledger, silentLogger, silentMetrics } from '../../support/ledger.ts';
+
+/** Short, so that a test need not wait for what takes seconds in earnest. */
+export const QUICK: TailTiming = { blockMs: 200, marginMs: 400, unseenMs: 800 };
+
+/** The log as one node has it, with what its tail tells. */
+export interface LogNode {
+  readonly log: Log;
+  readonly ledger: Ledger;
+  /** What was logged, level first. */
+  readonly said: string[];
+}
+
+/** Opens a log and follows it. */
+export async function startLogNode(url: string, options: Partial<RedisLogOptions> = {}): Promise<LogNode> {
+  const node = openLogNode(url, options);
+  await node.log.follow(node.ledger, 64 * 1024 * 1024);
+  return node;
+}
+
+/** Opens a log without following it. */
+export function openLogNode(url: string, options: Partial<RedisLogOptions> = {}): LogNode {
+  const said: string[] = [];
+  const log = createRedisLog({
+    url,
+    partitions: 1,
+    historySize: 1_000,
+    historyTtlSeconds: 3_600,
+    logger: silentLogger(said),
+    metrics: silentMetrics(),
+    tailTiming: QUICK,
+    ...options,
+  });
+  return { log, ledger: new Ledger(), said };
+}
+
+/** Appends until the log takes it, with one idempotency key, as a careful publisher does. Resolves to its id. */
+export async function appendSurely(log: Log, channel: string, data: string): Promise<string> {
+  for (;;) {
+    try {
+      return (await log.append({ channel, data, idempotencyKey: `${channel}/${data}` })).id;
+    } catch (error) {
+      if (!(error instanceof FanfareError)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
