@@ -45,7 +45,8 @@ export class EmbeddedPartition {
   append({ channel, event, data }: NewMessage, nowMs: number): Message {
     this.#expire(nowMs);
     const id = this.#nextId(nowMs);
-    const message: Message = event === undefined ? { id, channel, data } : { id, channel, event, data };
+    const kept = ownCopy(data);
+    const message: Message = event === undefined ? { id, channel, data: kept } : { id, channel, event, data: kept };
     let history = this.#channels.get(channel);
     if (history === undefined) {
       history = new Queue();
@@ -122,4 +123,9 @@ export class EmbeddedPartition {
     history.shift();
     if (history.length === 0) this.#channels.delete(channel);
   }
+}
+
+/** The text in memory of its own: a part of a request's text would keep the whole request's alive. */
+function ownCopy(text: string): string {
+  return Buffer.from(text).toString();
 }
