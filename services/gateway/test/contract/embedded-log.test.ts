@@ -1,6 +1,6 @@
 import { createEmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
 import type { Log } from '../../src/log/log.ts';
-import { silentLogger, silentMetrics } from '../support/ledger.ts';
+import { silentLogger, silentMetrics } from '../support/silent.ts';
 import { logContract } from './log.contract.ts';
 
 const open: Log[] = [];

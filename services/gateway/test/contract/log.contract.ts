@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Appended, Log } from '../../src/log/log.ts';
 import { compareIds, idTime, isId, type NewMessage, partitionOf } from '../../src/message.ts';
-import { Ledger } from '../support/ledger.ts';
+import { TailLedger } from '../support/tail-ledger.ts';
 import { until } from '../support/until.ts';
 
 export interface LogSettings {
@@ -26,14 +26,14 @@ const ALL = 64 * 1024 * 1024;
 export function logContract(name: string, fixture: LogFixture): void {
   describe.each([1, 3])(`${name}, %i partition(s)`, (partitions) => {
     let log: Log;
-    let ledger: Ledger;
+    let ledger: TailLedger;
 
     function open(settings: Partial<LogSettings> = {}): Log {
       return fixture.open({ partitions, historySize: 100, historyTtlSeconds: 3600, ...settings });
     }
 
-    async function follow(followed: Log, recentBytes = ALL): Promise<Ledger> {
-      const listener = new Ledger();
+    async function follow(followed: Log, recentBytes = ALL): Promise<TailLedger> {
+      const listener = new TailLedger();
       await followed.follow(listener, recentBytes);
       return listener;
     }
@@ -276,7 +276,7 @@ export function logContract(name: string, fixture: LogFixture): void {
       });
 
       test('goes on when its listener fails', async () => {
-        const failing = new Ledger();
+        const failing = new TailLedger();
         const { deliver } = failing;
         failing.deliver = function (...call) {
           deliver.apply(this, call);
@@ -359,7 +359,7 @@ export function logContract(name: string, fixture: LogFixture): void {
         await fixture.reset();
         const idle = open();
         await idle.close();
-        await idle.follow(new Ledger(), ALL);
+        await idle.follow(new TailLedger(), ALL);
         expect(idle.healthy).toBe(false);
       });
     });

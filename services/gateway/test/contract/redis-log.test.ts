@@ -1,8 +1,8 @@
 import { afterAll, beforeAll } from 'vitest';
 import type { Log } from '../../src/log/log.ts';
 import { createRedisLog } from '../../src/log/redis/redis-log.ts';
-import { silentLogger, silentMetrics } from '../support/ledger.ts';
 import { redisTier, startRedis, type TestRedis } from '../support/redis.ts';
+import { silentLogger, silentMetrics } from '../support/silent.ts';
 import { logContract } from './log.contract.ts';
 
 const open: Log[] = [];

@@ -22,6 +22,8 @@ const ANSWER = 20_000;
  */
 export class Publishers {
   readonly refusals: Refusal[] = [];
+  /** How many messages turned out to have been accepted by an earlier try, whose answer was lost. */
+  replays = 0;
   readonly #ledger: DeliveryLedger;
   readonly #stopping = new AbortController();
   readonly #running: Promise<unknown>;
@@ -77,7 +79,10 @@ export class Publishers {
     };
     for (;;) {
       const answer = await tryPublish(`${url}/v1/channels/${channel}/messages`, request);
-      if (typeof answer === 'string') return answer;
+      if ('id' in answer) {
+        if (answer.replayed) this.replays++;
+        return answer.id;
+      }
       this.refusals.push(answer);
       if (answer.status >= 400 && answer.status < 500)
         throw new Error(`a publish was answered with ${JSON.stringify(answer)}`);
@@ -87,12 +92,13 @@ export class Publishers {
   }
 }
 
-/** The id of a message that was accepted, or why it was not. */
-async function tryPublish(url: string, request: RequestInit): Promise<string | Refusal> {
+/** The id of a message that was accepted, and whether by an earlier try; or why it was not. */
+async function tryPublish(url: string, request: RequestInit): Promise<{ id: string; replayed: boolean } | Refusal> {
   try {
     const response = await fetch(url, { ...request, signal: AbortSignal.timeout(ANSWER) });
     const body = (await response.json()) as { id?: string; code?: string };
-    if (response.ok && body.id !== undefined) return body.id;
+    if (response.ok && body.id !== undefined)
+      return { id: body.id, replayed: response.headers.get('idempotent-replayed') === 'true' };
     return { status: response.status, code: body.code ?? '', retryAfter: response.headers.get('retry-after') };
   } catch (error) {
     const { cause, message } = error as Error;

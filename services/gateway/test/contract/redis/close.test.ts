@@ -12,13 +12,15 @@ beforeAll(async () => {
 afterAll(() => redis.stop());
 
 const MODULE = JSON.stringify(new URL('../../../src/log/redis/redis-log.ts', import.meta.url).href);
-const SUPPORT = JSON.stringify(new URL('../../support/ledger.ts', import.meta.url).href);
+const LEDGER = JSON.stringify(new URL('../../support/tail-ledger.ts', import.meta.url).href);
+const SILENT = JSON.stringify(new URL('../../support/silent.ts', import.meta.url).href);
 
 /** Runs `body` with an open log in a process of its own, which ends by itself only when nothing is left running. */
 async function exitCode(url: string, body: string): Promise<number | null> {
   const script = `
     import { createRedisLog } from ${MODULE};
-    import { Ledger, silentLogger, silentMetrics } from ${SUPPORT};
+    import { TailLedger } from ${LEDGER};
+    import { silentLogger, silentMetrics } from ${SILENT};
     const log = createRedisLog({
       url: ${JSON.stringify(url)}, partitions: 3, historySize: 10, historyTtlSeconds: 60,
       logger: silentLogger(), metrics: silentMetrics(),
@@ -31,7 +33,7 @@ async function exitCode(url: string, body: string): Promise<number | null> {
 
 test('a log that is closed leaves nothing running, and no connection', async () => {
   const body = `
-    await log.follow(new Ledger(), 1e6);
+    await log.follow(new TailLedger(), 1e6);
     await log.append({ channel: 'a', data: '1' });
     await log.historyLast('a', 1);
     await log.close();`;
@@ -40,12 +42,12 @@ test('a log that is closed leaves nothing running, and no connection', async () 
 });
 
 test('nor does one that is closed at once, while it connects', async () => {
-  expect(await exitCode(redis.url, 'void log.follow(new Ledger(), 1e6); await log.close();')).toBe(0);
+  expect(await exitCode(redis.url, 'void log.follow(new TailLedger(), 1e6); await log.close();')).toBe(0);
 });
 
 test('nor does one that never found its Redis', async () => {
   const body = `
-    void log.follow(new Ledger(), 1e6);
+    void log.follow(new TailLedger(), 1e6);
     await new Promise((resolve) => setTimeout(resolve, 500));
     await log.close();`;
   // Port 1 is nobody's.

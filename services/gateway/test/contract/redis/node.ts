@@ -2,7 +2,8 @@ import { FanfareError } from '../../../src/errors.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { createRedisLog, type RedisLogOptions } from '../../../src/log/redis/redis-log.ts';
 import type { TailTiming } from '../../../src/log/redis/tail.ts';
-import { Ledger, silentLogger, silentMetrics } from '../../support/ledger.ts';
+import { silentLogger, silentMetrics } from '../../support/silent.ts';
+import { TailLedger } from '../../support/tail-ledger.ts';
 
 /** Short, so that a test need not wait for what takes seconds in earnest. */
 export const QUICK: TailTiming = { blockMs: 200, marginMs: 400, unseenMs: 800 };
@@ -10,7 +11,7 @@ export const QUICK: TailTiming = { blockMs: 200, marginMs: 400, unseenMs: 800 };
 /** The log as one node has it, with what its tail tells. */
 export interface LogNode {
   readonly log: Log;
-  readonly ledger: Ledger;
+  readonly ledger: TailLedger;
   /** What was logged, level first. */
   readonly said: string[];
 }
@@ -35,7 +36,7 @@ export function openLogNode(url: string, options: Partial<RedisLogOptions> = {})
     tailTiming: QUICK,
     ...options,
   });
-  return { log, ledger: new Ledger(), said };
+  return { log, ledger: new TailLedger(), said };
 }
 
 /** Appends until the log takes it, with one idempotency key, as a careful publisher does. Resolves to its id. */

@@ -8,8 +8,11 @@ import { createEmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { compareIds, type Message } from '../../../src/message.ts';
 import type { EncodedMessage } from '../../../src/wire/encoded-message.ts';
-import { noLogger, noMetrics } from '../../support/silent.ts';
+import { silentLogger, silentMetrics } from '../../support/silent.ts';
 import { until } from '../../support/until.ts';
+
+const logger = silentLogger();
+const metrics = silentMetrics();
 
 /** A client that notes what it gets, and can be made slow. */
 class Client extends Connection {
@@ -64,10 +67,10 @@ afterEach(async () => {
 });
 
 async function start(recentBytes: number, partitions = 1, historySize = 10_000): Promise<Cluster> {
-  const options = { partitions, historySize, historyTtlSeconds: 3600, logger: noLogger, metrics: noMetrics };
+  const options = { partitions, historySize, historyTtlSeconds: 3600, logger, metrics };
   const log = createEmbeddedLog(options);
   open.push(log);
-  const hub = new Hub(log, recentBytes, noMetrics, noLogger);
+  const hub = new Hub(log, recentBytes, metrics, logger);
   await log.follow(
     {
       floor: (partition, floor) => hub.floor(partition, floor),
@@ -90,7 +93,7 @@ class TestNode {
   #next = 0;
 
   constructor(log: Log, recentBytes: number, floor: string) {
-    this.hub = new Hub(log, recentBytes, noMetrics, noLogger);
+    this.hub = new Hub(log, recentBytes, metrics, logger);
     this.hub.floor(0, floor);
   }
 
@@ -113,8 +116,8 @@ async function startNodes(
     partitions: 1,
     historySize: 10_000,
     historyTtlSeconds: 3600,
-    logger: noLogger,
-    metrics: noMetrics,
+    logger,
+    metrics,
   });
   open.push(log);
   await log.follow(
@@ -211,7 +214,7 @@ describe('a client that comes back', () => {
           recentBytes: fc.constantFrom(500, 3000, 100_000),
           steps: fc.array(
             fc.record({
-              publishes: fc.integer({ min: 0, max: 20 }),
+              publishes: fc.integer({ min: 0, max: 300 }),
               // How many of the batches that it has not seen each node's tail brings in this step.
               advance: fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 3 })),
               hop: fc.option(fc.integer({ min: 0, max: 1 }), { nil: undefined }),
@@ -322,7 +325,7 @@ describe('a cursor', () => {
   test('from a node that was ahead is waited for: nothing comes twice', async () => {
     const { log, hub: ahead } = await start(10_000);
     // A second node on the same log whose tail has not moved yet.
-    const behind = new Hub(log, 10_000, noMetrics, noLogger);
+    const behind = new Hub(log, 10_000, metrics, logger);
     behind.floor(0, ahead.position(0));
     const first = await log.append({ channel: 'a', data: '1' });
     const second = await log.append({ channel: 'a', data: '2' });
@@ -366,7 +369,7 @@ describe('the hub', () => {
 
   test('fills what the tail had to skip from the histories', async () => {
     const { log, hub: source } = await start(10_000);
-    const hub = new Hub(log, 10_000, noMetrics, noLogger);
+    const hub = new Hub(log, 10_000, metrics, logger);
     const begin = source.position(0);
     hub.floor(0, begin);
     const client = new Client();

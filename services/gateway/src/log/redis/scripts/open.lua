@@ -18,7 +18,8 @@ local intact = oldest and start
 if intact then
   local highest = highestId(log)
   for _, id in ipairs(ARGV) do
-    local lost = not isOlder(id, oldest[1]) and #redis.call('XRANGE', log, id, id) == 0
+    -- What is older than the floor is missing by its word already: one loss raises it once, however many nodes saw it.
+    local lost = not isOlder(id, start) and not isOlder(id, oldest[1]) and #redis.call('XRANGE', log, id, id) == 0
     if lost or isOlder(highest, id) then intact = false end
   end
 end

@@ -1,7 +1,5 @@
 import type { TailListener } from '../../src/log/log.ts';
-import type { Logger } from '../../src/logger.ts';
 import { compareIds, type Message } from '../../src/message.ts';
-import type { LogOperation, Metrics } from '../../src/metrics/metrics.ts';
 
 /** Everything that a tail told, in its order, as one event each. */
 export type Told =
@@ -10,7 +8,7 @@ export type Told =
   | { readonly kind: 'skipped'; readonly partition: number; readonly after: string; readonly position: string };
 
 /** A listener that writes down what it is told, and holds the tail to the contract while it does. */
-export class Ledger implements TailListener {
+export class TailLedger implements TailListener {
   readonly told: Told[] = [];
   readonly #positions = new Map<number, string>();
   /** What was wrong with the order of calls; a test expects this to stay empty. */
@@ -63,33 +61,4 @@ export class Ledger implements TailListener {
   get skips(): Extract<Told, { kind: 'skipped' }>[] {
     return this.told.filter((told) => told.kind === 'skipped');
   }
-}
-
-/** A logger that keeps what is said, level first. */
-export function silentLogger(said: string[] = []): Logger {
-  const keep = (level: string) => (_fields: object, message: string) => {
-    said.push(`${level}: ${message}`);
-  };
-  return { debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') };
-}
-
-/** Metrics that count the errors of a log. */
-export function silentMetrics(errors = new Map<LogOperation, number>()): Metrics {
-  const ignore = () => {};
-  return {
-    connectionOpened: ignore,
-    connectionClosed: ignore,
-    connectionRefused: ignore,
-    heartbeatsSent: ignore,
-    heartbeatFailed: ignore,
-    delivered: ignore,
-    deliveryLag: ignore,
-    published: ignore,
-    publishDuration: ignore,
-    resumed: ignore,
-    gap: ignore,
-    slowConsumer: ignore,
-    tailLag: ignore,
-    logError: (operation) => errors.set(operation, (errors.get(operation) ?? 0) + 1),
-  };
 }
