@@ -1,0 +1,96 @@
+import { chmodSync, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Guardian } from '../../infra/cluster/guardian.ts';
+import { NGINX, provide } from '../../infra/cluster/install.ts';
+import { type EdgeSettings, maxBodyBytes, nginxPart, streamTimeoutSeconds } from '../../infra/cluster/nginx.ts';
+import { ReopenablePipe } from '../../infra/cluster/pipe.ts';
+import { choosePorts } from '../../infra/cluster/ports.ts';
+import { httpStatus } from '../../infra/cluster/probe.ts';
+import { Supervisor } from '../../infra/cluster/supervisor.ts';
+
+/** A real NGINX with the real template, in front of given ports. */
+export interface Edge {
+  readonly url: string;
+  readonly port: number;
+  /** All that it has written: access log and error log. */
+  readonly lines: readonly string[];
+  stop(): Promise<void>;
+}
+
+export async function startEdge(nodePorts: readonly number[], settings: Partial<EdgeSettings> = {}): Promise<Edge> {
+  const { edge: port } = await choosePorts(1);
+  const folder = mkdtempSync(join(tmpdir(), 'fanfare-edge-'));
+  chmodSync(folder, 0o711);
+  const guardian = new Guardian(folder);
+  const lines: string[] = [];
+  const log = (_name: string, line: string) => lines.push(line);
+  const output = new ReopenablePipe(join(folder, 'output'), (line) => log('nginx', line));
+  const defaults = { port, nodePorts, streamTimeoutSeconds: streamTimeoutSeconds(), maxBodyBytes: maxBodyBytes() };
+  const url = `http://127.0.0.1:${port}`;
+  const part = nginxPart(
+    await provide(NGINX),
+    { ...defaults, ...settings },
+    join(folder, 'nginx'),
+    `fanfare-edge-${port}`,
+  );
+  // Nodes may be missing on purpose: any answer shows that NGINX is there.
+  const missing = async () => ((await httpStatus(`${url}/.edge/invalid_request`)).status > 0 ? undefined : 'no answer');
+  const nginx = new Supervisor({ ...part, missing }, { guardian, log, restart: false, stdout: output });
+  const stop = async () => {
+    await nginx.abandon();
+    output.close();
+    await rm(folder, { recursive: true, force: true });
+    await guardian.dismiss();
+  };
+  try {
+    await nginx.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, port, lines, stop };
+}
+
+/** A stand-in for a node, for what a real node would not do on demand. */
+export interface StandIn {
+  readonly port: number;
+  readonly server: Server;
+  /** What it was asked for: `POST /path`. */
+  readonly requests: readonly string[];
+  /** How many connections it has been opened. */
+  connections: number;
+  stop(): Promise<void>;
+}
+
+export async function startStandIn(listener: RequestListener, port = 0): Promise<StandIn> {
+  const requests: string[] = [];
+  const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
+    requests.push(`${request.method} ${request.url}`);
+    listener(request, response);
+  });
+  const standIn: StandIn = {
+    get port() {
+      return (server.address() as AddressInfo).port;
+    },
+    server,
+    requests,
+    connections: 0,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  server.on('connection', () => standIn.connections++);
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  return standIn;
+}
+
+/** A port on which nobody listens: connecting to it is refused. */
+export async function deadPort(): Promise<number> {
+  return (await choosePorts(1)).edge;
+}
