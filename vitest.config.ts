@@ -24,6 +24,8 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: [`${gateway}/integration/**/*.test.ts`, 'nginx/test/**/*.test.ts'],
+          // Each file runs nodes, servers or a browser of its own: more at once only wait for each other.
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

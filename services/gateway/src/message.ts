@@ -120,3 +120,14 @@ export function messageJson(message: Message): string {
   const event = message.event === undefined ? '' : `,"event":${JSON.stringify(message.event)}`;
   return `{"id":"${message.id}","channel":"${message.channel}"${event},"data":${message.data}}`;
 }
+
+const MAX_SEQUENCE = '18446744073709551615';
+
+/** The id right before `id`: reading on from it brings `id` first. */
+export function idBefore(id: string): string {
+  const dash = id.indexOf('-');
+  const milliseconds = BigInt(id.slice(0, dash));
+  const sequence = BigInt(id.slice(dash + 1));
+  if (sequence > 0n) return `${milliseconds}-${sequence - 1n}`;
+  return milliseconds > 0n ? `${milliseconds - 1n}-${MAX_SEQUENCE}` : id;
+}

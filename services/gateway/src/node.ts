@@ -4,6 +4,7 @@ import { type AddressInfo, Server as NetServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from './config.ts';
+import { FanfareError } from './errors.ts';
 import { createAdminServer } from './http/admin-server.ts';
 import { createPublicServer } from './http/public-server.ts';
 import { CatchUp } from './hub/catch-up.ts';
@@ -20,6 +21,8 @@ import { SseEndpoint } from './transports/sse/sse-endpoint.ts';
 import { WebSocketEndpoint } from './transports/websocket/websocket-endpoint.ts';
 
 const CONSOLE_FOLDER = fileURLToPath(new URL('../../console/public', import.meta.url));
+/** How long the public port stays shut while the log is being read. */
+const QUIET_START_MILLISECONDS = 2000;
 /** How long requests that are under way when everyone has left have to be answered. */
 const FAREWELL_MILLISECONDS = 2000;
 
@@ -37,8 +40,9 @@ export interface FanfareNode {
 }
 
 /**
- * Puts a node together and starts it: first the admin port, so that it can be watched, then the public port (which tells
- * clients to come back), then the log. It takes connections once the log has been read. Rejects when a port cannot be had.
+ * Puts a node together and starts it: the admin port, so that it can be watched; the log; and when that has been read, the
+ * public port. If the log cannot be read soon, the public port opens all the same, and tells clients why they must wait.
+ * Rejects when a port cannot be had.
  */
 export async function startNode(config: Config, version: string, logger: Logger): Promise<FanfareNode> {
   const metrics = new PrometheusMetrics({ version, node: config.nodeName });
@@ -49,6 +53,7 @@ export async function startNode(config: Config, version: string, logger: Logger)
   const admission = new Admission(registry, config.maxConnections, () => log.healthy);
   const publisher = new Publisher(log, metrics);
   const draining = new AbortController();
+  const catchUp = new CatchUp(hub, config.maxConnections);
 
   const context = { hub, registry, metrics, logger, maxBacklogBytes: config.maxBacklogBytes };
   const sse = new SseEndpoint(context, admission, config.maxChannelsPerConnection);
@@ -71,7 +76,12 @@ export async function startNode(config: Config, version: string, logger: Logger)
       webSocket: (request, socket, rest, query) => webSocket.handle(request, socket, rest, query),
     },
     publisher,
-    catchUp: new CatchUp(hub, config.maxConnections),
+    catchUp: {
+      read: async (question, signal) => {
+        if (admission.refusal() === 'starting') throw new FanfareError('starting', 'the log has not been read yet');
+        return catchUp.read(question, signal);
+      },
+    },
     limits: { maxMessageBytes: config.maxMessageBytes },
     consoleFolder: config.console ? CONSOLE_FOLDER : undefined,
     draining: draining.signal,
@@ -84,25 +94,27 @@ export async function startNode(config: Config, version: string, logger: Logger)
 
   let stopped: Promise<void> | undefined;
   const hurry = new AbortController();
+  let ready: Promise<void>;
   try {
     await listen(admin, config.host, config.adminPort);
+    ready = log
+      .follow(
+        {
+          floor: (partition, floor) => hub.floor(partition, floor),
+          deliver: (partition, messages, position) => hub.deliver(partition, messages, position),
+          skipped: (partition, after, position) => hub.skipped(partition, after, position),
+        },
+        config.recentBytes,
+      )
+      .then(() => admission.open());
+    // An edge that prefers the node with the fewest connections must not find one that sends everybody away.
+    await Promise.race([ready, setTimeout(QUIET_START_MILLISECONDS, undefined, { ref: false })]);
     await listen(server, config.host, config.port);
   } catch (error) {
     registry.stop();
     await Promise.allSettled([app.close(), closeServer(admin), log.close()]);
     throw error;
   }
-
-  const ready = log
-    .follow(
-      {
-        floor: (partition, floor) => hub.floor(partition, floor),
-        deliver: (partition, messages, position) => hub.deliver(partition, messages, position),
-        skipped: (partition, after, position) => hub.skipped(partition, after, position),
-      },
-      config.recentBytes,
-    )
-    .then(() => admission.open());
 
   async function stop(): Promise<void> {
     const closed = once(server, 'close');

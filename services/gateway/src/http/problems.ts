@@ -11,12 +11,30 @@ const FASTIFY_ERRORS: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_BAD_URL: 'invalid_request',
 };
 
+/** The methods (as `Allow` lists them) of each path; `:name` stands for one segment. */
+export type MethodsByPath = Readonly<Record<string, string>>;
+
 /** Answers every error of the HTTP API as a problem; what nobody expected is logged, and told as `internal` only. */
-export function answerProblems(app: FastifyInstance, logger: Logger): void {
-  app.setErrorHandler((error, _request, reply) => sendProblem(reply, toFanfareError(error, logger)));
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, new FanfareError('not_found', `there is no ${request.method} ${pathOf(request)}`)),
-  );
+export function answerProblems(app: FastifyInstance, logger: Logger, methods: MethodsByPath): void {
+  const paths = Object.entries(methods).map(([path, allow]) => ({
+    pattern: new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`),
+    allow,
+  }));
+  app.setErrorHandler((error, _request, reply) => {
+    // The body goes on being read, and dropped: on a closed socket the answer would be lost with it.
+    if ((error as Partial<FastifyError>).code === 'FST_ERR_CTP_BODY_TOO_LARGE') reply.removeHeader('connection');
+    return sendProblem(reply, toFanfareError(error, logger));
+  });
+  // Before anything is said, or read, of a body that has nowhere to go.
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return;
+    const { method } = request;
+    const path = pathOf(request);
+    const allow = paths.find(({ pattern }) => pattern.test(path))?.allow;
+    if (allow === undefined) return sendProblem(reply, new FanfareError('not_found', `there is no ${method} ${path}`));
+    const error = new FanfareError('method_not_allowed', `${method} is not allowed here; allowed are ${allow}`);
+    return sendProblem(reply.header('allow', allow), error);
+  });
 }
 
 /** Sends an error as a problem. */

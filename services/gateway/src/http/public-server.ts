@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import Fastify, { type FastifyInstance, type HTTPMethods } from 'fastify';
+import Fastify, { type FastifyInstance } from 'fastify';
 import { type ErrorCode, FanfareError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { problemOf, writeProblem } from '../problem.ts';
@@ -9,7 +9,7 @@ import { parseJson } from '../publish-request.ts';
 import { consoleRoutes } from './console.ts';
 import { type CatchUp, historyRoute } from './history.ts';
 import { OPENAPI } from './openapi.ts';
-import { answerProblems, sendProblem, toFanfareError } from './problems.ts';
+import { answerProblems, type MethodsByPath, sendProblem, toFanfareError } from './problems.ts';
 import { type Publisher, type PublishLimits, publishRoutes } from './publish.ts';
 
 /** The streams' endpoints, as the server needs them. */
@@ -44,8 +44,17 @@ const HEAD_TIMEOUT_MILLISECONDS = 10_000;
 const REQUEST_TIMEOUT_MILLISECONDS = 30_000;
 /** Longer than NGINX keeps an idle connection to a node (60 s), so that NGINX is the one who closes, never in its face. */
 const KEEP_ALIVE_MILLISECONDS = 75_000;
-/** Long enough that a channel name that is too long still reaches the check that says so. */
-const MAX_PARAMETER_LENGTH = 8000;
+/** Whatever fits into a head: a channel name that is too long shall reach the check that says so. */
+const MAX_PARAMETER_LENGTH = MAX_HEAD_BYTES;
+
+/** The methods of each path; any other on it is a 405. */
+const METHODS: MethodsByPath = {
+  '/v1/channels/:channel/messages': 'GET, HEAD, POST',
+  '/v1/messages': 'POST',
+  '/v1/openapi.json': 'GET, HEAD',
+  '/v1/ws': 'GET, HEAD',
+};
+const CONSOLE_METHODS: MethodsByPath = { '/': 'GET, HEAD' };
 
 /** The public port: streams on Node's own server, everything else through Fastify. */
 export async function createPublicServer(
@@ -59,11 +68,33 @@ export async function createPublicServer(
     clientErrorHandler: (error, socket) => writeProblem(socket, problemOf(brokenRequest(error))),
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toFanfareError(error, logger)),
     serverFactory: (handler) => {
-      server = createServer({ maxHeaderSize: MAX_HEAD_BYTES }, (request, response) => {
-        // A request that was pipelined behind one for a stream can have no answer.
-        if (streams.owns(request.socket)) request.socket.destroy();
-        else if (pathOf(request) === '/v1/sse') streams.sse(request, response, queryOf(request));
-        else handler(request, response);
+      const pending = new PendingAnswers();
+      const http: ServerOptions = {
+        maxHeaderSize: MAX_HEAD_BYTES,
+        // Answered below, with a problem.
+        requireHostHeader: false,
+        // Any other upgrade is ignored (RFC 9110, section 7.8): curl and Java offer h2c with every first request.
+        shouldUpgradeCallback: (request) =>
+          pathOf(request) === '/v1/ws' && /\bwebsocket\b/i.test(request.headers.upgrade ?? ''),
+      };
+      server = createServer(http, (request, response) => {
+        const { socket } = request;
+        request.url = originForm(request.url ?? '');
+        const isStream = pathOf(request) === '/v1/sse';
+        // Pipelined behind a stream, a request can have no answer; nor a stream that is asked for before an answer is out.
+        if (streams.owns(socket) || (isStream && pending.on(socket))) socket.destroy();
+        else if (request.headers.host === undefined && request.httpVersion === '1.1')
+          refuse(response, new FanfareError('invalid_request', 'the Host header is missing'));
+        else if (isStream) streams.sse(request, response, queryOf(request));
+        else {
+          pending.add(socket, response);
+          handler(request, response);
+        }
+      });
+      server.on('upgrade', (request: IncomingMessage, socket: Socket, rest: Buffer) => {
+        if (streams.adopt(socket)) return;
+        if (pending.on(socket)) socket.destroy();
+        else streams.webSocket(request, socket, rest, queryOf(request));
       });
       return server;
     },
@@ -74,16 +105,15 @@ export async function createPublicServer(
   server.headersTimeout = HEAD_TIMEOUT_MILLISECONDS;
   server.requestTimeout = REQUEST_TIMEOUT_MILLISECONDS;
   server.keepAliveTimeout = KEEP_ALIVE_MILLISECONDS;
-  server.on('upgrade', (request: IncomingMessage, socket: Socket, rest: Buffer) => {
-    if (streams.adopt(socket)) return;
-    if (pathOf(request) === '/v1/ws') streams.webSocket(request, socket, rest, queryOf(request));
-    else writeProblem(socket, problemOf(new FanfareError('not_found', `there is no upgrade at ${pathOf(request)}`)));
-  });
   return { server, app };
 }
 
 function routes(app: FastifyInstance, options: PublicServerOptions): void {
-  answerProblems(app, options.logger);
+  answerProblems(
+    app,
+    options.logger,
+    options.consoleFolder === undefined ? METHODS : { ...METHODS, ...CONSOLE_METHODS },
+  );
   app.addHook('onSend', async (_request, reply) => {
     if (options.draining.aborted) reply.header('connection', 'close');
   });
@@ -98,27 +128,6 @@ function routes(app: FastifyInstance, options: PublicServerOptions): void {
     ),
   );
   if (options.consoleFolder !== undefined) consoleRoutes(app, options.consoleFolder);
-  allow(app, '/v1/channels/:channel/messages', ['GET', 'HEAD', 'POST']);
-  allow(app, '/v1/messages', ['POST']);
-  allow(app, '/v1/openapi.json', ['GET', 'HEAD']);
-  allow(app, '/v1/ws', ['GET', 'HEAD']);
-}
-
-/** Every other method on a path that exists is a 405 that names those that are allowed (RFC 9110, section 15.5.6). */
-function allow(app: FastifyInstance, url: string, allowed: readonly HTTPMethods[]): void {
-  const method = (app.supportedMethods as HTTPMethods[]).filter((candidate) => !allowed.includes(candidate));
-  app.route({
-    method,
-    url,
-    handler: (request, reply) =>
-      sendProblem(
-        reply.header('allow', allowed.join(', ')),
-        new FanfareError(
-          'method_not_allowed',
-          `${request.method} is not allowed here; allowed are ${allowed.join(', ')}`,
-        ),
-      ),
-  });
 }
 
 /** JSON bodies arrive as checked source text: what publishers wrote is carried on as it is. */
@@ -156,4 +165,31 @@ function queryOf(request: IncomingMessage): URLSearchParams {
   const url = request.url ?? '';
   const mark = url.indexOf('?');
   return new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
+}
+
+/** A target in absolute form (RFC 9112, section 3.2.2) in the usual one: path and query. */
+function originForm(url: string): string {
+  const match = /^https?:\/\/[^/?]*/i.exec(url);
+  if (match === null) return url;
+  const rest = url.slice(match[0].length);
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
+
+function refuse(response: ServerResponse, error: FanfareError): void {
+  const { status, headers, body } = problemOf(error);
+  response.writeHead(status, { ...headers, connection: 'close' }).end(body);
+}
+
+/** Which sockets still owe an answer to an earlier request. */
+class PendingAnswers {
+  readonly #counts = new WeakMap<Socket, number>();
+
+  on(socket: Socket): boolean {
+    return (this.#counts.get(socket) ?? 0) > 0;
+  }
+
+  add(socket: Socket, response: ServerResponse): void {
+    this.#counts.set(socket, (this.#counts.get(socket) ?? 0) + 1);
+    response.once('close', () => this.#counts.set(socket, (this.#counts.get(socket) ?? 1) - 1));
+  }
 }

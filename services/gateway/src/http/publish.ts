@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { FanfareError } from '../errors.ts';
 import type { NewMessage } from '../message.ts';
 import { batchMessages, checkChannel, checkMessage } from '../publish-request.ts';
+import { checkQuery } from './query.ts';
 
 /** What the API needs to publish. */
 export interface Publisher {
@@ -27,6 +28,7 @@ export function publishRoutes(app: FastifyInstance, publisher: Publisher, limits
     '/v1/channels/:channel/messages',
     { bodyLimit: limits.maxMessageBytes + ENVELOPE_BYTES },
     async (request: FastifyRequest<{ Params: { channel: string } }>, reply) => {
+      checkQuery(request, []);
       const { channel } = request.params;
       checkChannel(channel, 'the path');
       const idempotencyKey = idempotencyKeyOf(request);
@@ -39,6 +41,12 @@ export function publishRoutes(app: FastifyInstance, publisher: Publisher, limits
   );
 
   app.post('/v1/messages', { bodyLimit: limits.maxMessageBytes * BATCH_FACTOR }, async (request, reply) => {
+    checkQuery(request, []);
+    if (idempotencyKeyOf(request) !== undefined)
+      throw new FanfareError(
+        'invalid_request',
+        'a batch has an "idempotencyKey" in each message, and none in its head',
+      );
     const sources = batchMessages(bodyOf(request));
     const checked = sources.map((source, i) => check(source, limits, `messages[${i}]`));
     const good = checked.filter((message): message is NewMessage => !(message instanceof FanfareError));

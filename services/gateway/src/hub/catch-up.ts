@@ -2,7 +2,7 @@ import { type CloseReason, FanfareError } from '../errors.ts';
 import { type Message, ZERO_ID } from '../message.ts';
 import type { EncodedMessage } from '../wire/encoded-message.ts';
 import { Connection } from './connection.ts';
-import type { Hub } from './hub.ts';
+import type { Hub, Start } from './hub.ts';
 import type { Subscription } from './subscription.ts';
 
 /** What a client that asks by plain HTTP gets. */
@@ -43,12 +43,13 @@ export class CatchUp {
    */
   async read(question: CatchUpQuestion, signal: AbortSignal): Promise<CatchUpAnswer> {
     if (this.#waiting >= this.#maxWaiting) throw new FanfareError('full', 'too many requests wait for messages');
-    const follower = new Follower(question.limit, question.waitSeconds > 0);
-    // Without a cursor there is nothing that could be missing, so the gap before the oldest message is not told.
-    const plan = this.#hub.plan([question.channel], { cursor: question.after ?? ZERO_ID });
+    const waits = question.waitSeconds > 0 && !signal.aborted;
+    const follower = new Follower(question.limit, waits);
+    const start: Start = question.after === undefined ? { oldest: true } : { cursor: question.after };
+    const plan = this.#hub.plan([question.channel], start);
     const subscriptions = this.#hub.subscribe(follower, plan);
     const giveUp = (): void => follower.stop();
-    const timer = question.waitSeconds > 0 ? setTimeout(giveUp, question.waitSeconds * 1000) : undefined;
+    const timer = waits ? setTimeout(giveUp, question.waitSeconds * 1000) : undefined;
     signal.addEventListener('abort', giveUp);
     this.#waiting++;
     try {
@@ -57,7 +58,7 @@ export class CatchUp {
       return {
         messages: follower.messages,
         cursor: follower.messages.at(-1)?.id ?? this.#place(subscriptions[0], question.after),
-        gap: follower.gapped && question.after !== undefined,
+        gap: follower.gapped,
       };
     } finally {
       this.#waiting--;

@@ -1,11 +1,11 @@
 import { type Cursor, parseCursor } from '../cursor.ts';
 import type { Logger } from '../logger.ts';
-import { compareIds, type GapReason, type Message, partitionOf } from '../message.ts';
+import { compareIds, type GapReason, idBefore, type Message, partitionOf } from '../message.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Connection } from './connection.ts';
 import { type History, SharedReads } from './history.ts';
 import { Partition } from './partition.ts';
-import { Replay } from './replay.ts';
+import { type Newest, Replay, type ReplayResult } from './replay.ts';
 import { Subscription } from './subscription.ts';
 
 /** Where a client wants to start. Neither: live, from now on. */
@@ -14,6 +14,8 @@ export interface Start {
   readonly cursor?: string;
   /** Up to this many of the newest messages of each channel, instead of a cursor. */
   readonly last?: number;
+  /** From the oldest message that is retained, instead of either. */
+  readonly oldest?: true;
 }
 
 /** What following some channels will begin with, per partition. Made by `plan`; used once, by `subscribe` and `start`. */
@@ -23,6 +25,9 @@ export interface Plan {
   /** Where the client stands now; undefined when only a read of the history will tell. */
   readonly cursor: Cursor | undefined;
 }
+
+/** Why something is replayed: the client came back with a cursor, asked for old messages, or this node fell behind. */
+type Why = 'resumed' | 'asked' | 'behind';
 
 /** This node's meeting point: the tail's batches come in, and go out to whoever follows their channels. */
 export class Hub {
@@ -82,7 +87,7 @@ export class Hub {
       partition.leave(subscription);
       subscription.state = 'replaying';
       subscription.position = after;
-      void this.#replay(subscription, false);
+      void this.#replay(subscription, 'behind');
     }
   }
 
@@ -101,7 +106,7 @@ export class Hub {
       return {
         partition,
         channels: group,
-        position: place ?? this.position(partition),
+        position: start.oldest ? this.#partition(partition).floor : (place ?? this.position(partition)),
         known: place !== undefined || start.cursor === undefined,
       };
     });
@@ -113,21 +118,26 @@ export class Hub {
   subscribe(connection: Connection, plan: Plan): Subscription[] {
     return plan.parts.map((part) => {
       this.#subscriptions += part.channels.length;
-      return new Subscription(connection, part.partition, part.channels, part.position);
+      const subscription = new Subscription(connection, part.partition, part.channels, part.position);
+      subscription.fromOldest = plan.start.oldest === true;
+      return subscription;
     });
   }
 
   /** Starts the replay of a plan's subscriptions; each goes live by itself. */
   start(plan: Plan, subscriptions: readonly Subscription[]): void {
-    const { cursor, last } = plan.start;
+    const { cursor, last, oldest } = plan.start;
+    if (last !== undefined) {
+      void this.#startWithNewest(subscriptions, last);
+      return;
+    }
     for (const [i, subscription] of subscriptions.entries()) {
       const known = plan.parts[i]?.known !== false;
       if (!known) this.#tellGap(subscription, cursor ?? '', 'unknown');
-      if (last === undefined && this.#replayOf(subscription).fromMemory(subscription)) {
-        if (cursor === undefined) continue;
-        this.#metrics.resumed('memory', known ? 'complete' : 'gap');
-        subscription.connection.caughtUp(subscription.channels);
-      } else void this.#replay(subscription, cursor !== undefined, last);
+      const why = cursor !== undefined ? 'resumed' : oldest ? 'asked' : 'behind';
+      if (this.#replayOf(subscription).fromMemory(subscription)) {
+        this.#caughtUp(subscription, why, { source: 'memory', outcome: known ? 'complete' : 'gap' });
+      } else void this.#replay(subscription, why);
     }
   }
 
@@ -149,21 +159,38 @@ export class Hub {
     subscription.channels = rest;
   }
 
-  async #replay(subscription: Subscription, resumed: boolean, last?: number): Promise<void> {
-    const { connection } = subscription;
+  /** All partitions' newest messages are read before the first is handed over, so that every cursor on the way is right. */
+  async #startWithNewest(subscriptions: readonly Subscription[], count: number): Promise<void> {
+    try {
+      const all = await Promise.all(subscriptions.map((each) => this.#replayOf(each).newest(each, count)));
+      for (const [i, subscription] of subscriptions.entries()) {
+        const first = all[i]?.messages[0];
+        if (first !== undefined) subscription.position = idBefore(first.message.id);
+      }
+      for (const [i, subscription] of subscriptions.entries()) void this.#replay(subscription, 'asked', all[i]);
+    } catch (error) {
+      for (const subscription of subscriptions) this.#sendAway(subscription, error);
+    }
+  }
+
+  async #replay(subscription: Subscription, why: Why, newest?: Newest): Promise<void> {
     const replay = this.#replayOf(subscription);
     try {
-      if (last !== undefined) await replay.newest(subscription, last);
-      const { source, outcome } = await replay.run(subscription);
-      if (resumed) this.#metrics.resumed(source, outcome);
-      if ((resumed || last !== undefined) && !subscription.ended) connection.caughtUp(subscription.channels);
+      if (newest !== undefined) await replay.handOver(subscription, newest);
+      this.#caughtUp(subscription, why, await replay.run(subscription));
     } catch (error) {
-      this.#logger.warn(
-        { err: error, channels: subscription.channels.length },
-        'replay failed; the client is sent away',
-      );
-      connection.close('log_unavailable');
+      this.#sendAway(subscription, error);
     }
+  }
+
+  #caughtUp(subscription: Subscription, why: Why, { source, outcome }: ReplayResult): void {
+    if (why === 'resumed') this.#metrics.resumed(source, outcome);
+    if (why !== 'behind' && !subscription.ended) subscription.connection.caughtUp(subscription.channels);
+  }
+
+  #sendAway({ connection, channels }: Subscription, error: unknown): void {
+    this.#logger.warn({ err: error, channels: channels.length }, 'replay failed; the client is sent away');
+    connection.close('log_unavailable');
   }
 
   #tellGap(subscription: Subscription, after: string, reason: GapReason): void {

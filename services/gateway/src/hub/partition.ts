@@ -7,8 +7,8 @@ import type { Connection } from './connection.ts';
 import { Recent } from './recent.ts';
 import type { Subscription } from './subscription.ts';
 
-/** About how much of a replay is handed to a connection before its reader must have taken it. */
-export const REPLAY_CHUNK_BYTES = 256 * 1024;
+/** About how much of a replay is handed over at once: well below the smallest backlog at which a reader counts as slow. */
+export const REPLAY_CHUNK_BYTES = 32 * 1024;
 
 /** One partition as this node sees it: how far its tail has come, what it remembers, and who follows what. */
 export class Partition {

@@ -8,6 +8,18 @@ import type { Subscription } from './subscription.ts';
 /** Messages in one page of a replay, over all of a subscription's channels. */
 const PAGE_MESSAGES = 256;
 
+/** Where a replay came from, and whether it was whole. */
+export interface ReplayResult {
+  readonly source: ReplaySource;
+  readonly outcome: 'complete' | 'gap';
+}
+
+/** The newest messages of a subscription's channels, in the log's order, and up to where they are all that there is. */
+export interface Newest {
+  readonly messages: readonly EncodedMessage[];
+  readonly asOf: string;
+}
+
 /**
  * Brings a subscription from its position to live.
  *
@@ -38,13 +50,13 @@ export class Replay {
   }
 
   /**
-   * Resolves to where the replay came from, and whether it was whole, once the subscription is live or has ended.
-   * Rejects when the history cannot be read.
+   * Resolves once the subscription is live or has ended. Rejects when the history cannot be read.
    */
-  async run(subscription: Subscription): Promise<{ source: ReplaySource; outcome: 'complete' | 'gap' }> {
+  async run(subscription: Subscription): Promise<ReplayResult> {
     const partition = this.#partition;
     const { connection } = subscription;
     const result: { source: ReplaySource; outcome: 'complete' | 'gap' } = { source: 'memory', outcome: 'complete' };
+    await connection.drained();
     while (!subscription.ended) {
       if (compareIds(subscription.position, partition.position) > 0) {
         if (!(await this.#waitForTail(subscription))) {
@@ -67,16 +79,27 @@ export class Replay {
     return result;
   }
 
-  /** Hands over up to `limit` of the newest messages of each channel; the subscription's position is then past them. */
-  async newest(subscription: Subscription, limit: number): Promise<void> {
-    const asOf = this.#partition.position;
+  /** Reads up to `limit` of the newest messages of each channel. Rejects when the history cannot be read. */
+  async newest(subscription: Subscription, limit: number): Promise<Newest> {
+    const now = this.#partition.position;
     const answers = await Promise.all(
       subscription.channels.map((channel) => {
         const messages = this.#partition.recent.last(channel, limit);
-        return messages === undefined ? this.#reads.last(channel, limit, asOf) : { messages, more: false, asOf };
+        return messages === undefined ? this.#reads.last(channel, limit, now) : { messages, more: false, asOf: now };
       }),
     );
-    await this.#handOver(subscription, answers, oldestOf(answers.map((answer) => answer.asOf)) ?? asOf);
+    const asOf = horizonOf(answers) ?? now;
+    return { messages: mergeUpTo(asOf, answers), asOf };
+  }
+
+  /** Hands over what `newest` read, as fast as the reader takes it; the subscription's position is then past it. */
+  async handOver(subscription: Subscription, { messages, asOf }: Newest): Promise<void> {
+    for (const chunk of chunksOf(messages.filter(({ message }) => subscription.channels.includes(message.channel)))) {
+      if (subscription.ended) return;
+      this.#partition.handOver(subscription, chunk);
+      await subscription.connection.drained();
+    }
+    if (compareIds(asOf, subscription.position) > 0) subscription.position = asOf;
   }
 
   /** Waits until the tail has come to where the client already is; false when the log does not reach that far. */
@@ -98,26 +121,14 @@ export class Replay {
     let whole = true;
     for (const [i, channel] of channels.entries()) {
       const reason = answers[i]?.gap;
-      if (reason === undefined) continue;
+      if (reason === undefined || subscription.fromOldest) continue;
       whole = false;
       this.#gap(subscription, [channel], reason);
     }
-    await this.#handOver(subscription, answers, horizonOf(answers) ?? asOf);
+    subscription.fromOldest = false;
+    const horizon = horizonOf(answers) ?? asOf;
+    await this.handOver(subscription, { messages: mergeUpTo(horizon, answers), asOf: horizon });
     return whole;
-  }
-
-  /** Merges answers up to `horizon` in the log's order, and hands them over as fast as the reader takes them. */
-  async #handOver(subscription: Subscription, answers: readonly Answer[], horizon: string): Promise<void> {
-    const messages = answers
-      .flatMap((answer) => answer.messages)
-      .filter(({ message }) => compareIds(message.id, horizon) <= 0 && subscription.channels.includes(message.channel))
-      .sort((a, b) => compareIds(a.message.id, b.message.id));
-    for (const chunk of chunksOf(messages)) {
-      if (subscription.ended) return;
-      this.#partition.handOver(subscription, chunk);
-      await subscription.connection.drained();
-    }
-    if (compareIds(horizon, subscription.position) > 0) subscription.position = horizon;
   }
 
   #gap(subscription: Subscription, channels: readonly string[], reason: GapReason): void {
@@ -136,6 +147,14 @@ function horizonOf(answers: readonly Answer[]): string | undefined {
       return answer.more && last !== undefined ? [answer.asOf, last.message.id] : [answer.asOf];
     }),
   );
+}
+
+/** The answers' messages up to `horizon`, in the log's order. */
+function mergeUpTo(horizon: string, answers: readonly Answer[]): EncodedMessage[] {
+  return answers
+    .flatMap((answer) => answer.messages)
+    .filter(({ message }) => compareIds(message.id, horizon) <= 0)
+    .sort((a, b) => compareIds(a.message.id, b.message.id));
 }
 
 function oldestOf(ids: readonly string[]): string | undefined {

@@ -30,14 +30,3 @@ export function judgeGap(after: string, since: string, bound: string): GapReason
   if (compareIds(after, since) >= 0) return undefined;
   return compareIds(since, bound) < 0 ? 'expired' : 'trimmed';
 }
-
-const MAX_SEQUENCE = '18446744073709551615';
-
-/** The id right before `id`: reading on from it brings `id` first. */
-export function idBefore(id: string): string {
-  const dash = id.indexOf('-');
-  const milliseconds = BigInt(id.slice(0, dash));
-  const sequence = BigInt(id.slice(dash + 1));
-  if (sequence > 0n) return `${milliseconds}-${sequence - 1n}`;
-  return milliseconds > 0n ? `${milliseconds - 1n}-${MAX_SEQUENCE}` : id;
-}

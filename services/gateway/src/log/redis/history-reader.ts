@@ -1,8 +1,8 @@
 import type { ChainableCommander } from 'ioredis';
-import { compareIds, type Message, partitionOf, ZERO_ID } from '../../message.ts';
+import { compareIds, idBefore, type Message, partitionOf, ZERO_ID } from '../../message.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { HistoryPage } from '../log.ts';
-import { expiryBound, idBefore, judgeGap, type Retention } from '../retention.ts';
+import { expiryBound, judgeGap, type Retention } from '../retention.ts';
 import type { CommandConnection } from './connection.ts';
 import { type RawEntry, readHistoryEntry } from './entry.ts';
 import { readFailure } from './failure.ts';

@@ -1,5 +1,4 @@
-import { compareIds } from '../../message.ts';
-import { idBefore } from '../retention.ts';
+import { compareIds, idBefore } from '../../message.ts';
 import type { LogRedis } from './connection.ts';
 import { type RawEntry, sizeOf } from './entry.ts';
 import { logKey } from './keys.ts';

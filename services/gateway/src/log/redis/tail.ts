@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { compareIds, idTime, type Message } from '../../message.ts';
+import { compareIds, idBefore, idTime, type Message } from '../../message.ts';
 import type { LogOperation } from '../../metrics/metrics.ts';
 import type { TailListener } from '../log.ts';
-import { expiryBound, idBefore } from '../retention.ts';
+import { expiryBound } from '../retention.ts';
 import { backoffMs } from './backoff.ts';
 import { type ConnectionSettings, closeConnection, type LogRedis, sessionConnection } from './connection.ts';
 import { isMarker, type RawEntry, readLogEntry, sizeOf } from './entry.ts';

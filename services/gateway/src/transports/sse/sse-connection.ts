@@ -4,7 +4,7 @@ import type { CloseReason } from '../../errors.ts';
 import type { Delivery } from '../../hub/connection.ts';
 import type { Plan } from '../../hub/hub.ts';
 import type { Subscription } from '../../hub/subscription.ts';
-import type { GapReason } from '../../message.ts';
+import type { GapReason, Message } from '../../message.ts';
 import type { EncodedMessage } from '../../wire/encoded-message.ts';
 import { encodeEvent, encodeHeartbeat } from '../../wire/sse.ts';
 import { type ConnectionContext, SocketConnection } from '../socket-connection.ts';
@@ -16,16 +16,14 @@ export class SseConnection extends SocketConnection {
   readonly transport = 'sse';
   readonly delivery: Delivery;
   readonly #format: SseFormat;
-  /** With several partitions the cursor has a place for each, so this connection keeps its own; else null. */
-  readonly #places: Map<number, string> | null;
   #subscriptions: readonly Subscription[] = [];
+  #caughtUp = false;
 
   constructor(socket: Socket, context: ConnectionContext, format: SseFormat, plan: Plan) {
     super(socket, context);
     this.#format = format;
-    const several = plan.parts.length > 1;
-    this.#places = several ? new Map(plan.parts.map((part) => [part.partition, part.position])) : null;
-    this.delivery = several ? 'messages' : format;
+    // Over several partitions the cursor has a place for each, and so is this connection's own.
+    this.delivery = plan.parts.length > 1 ? 'messages' : format;
   }
 
   /** Writes the head and the preamble, and follows the plan. */
@@ -38,7 +36,7 @@ export class SseConnection extends SocketConnection {
   sendMessages(messages: readonly EncodedMessage[]): number {
     const chunks: Buffer[] = [];
     for (const message of messages) {
-      const cursor = this.#moveTo(message);
+      const cursor = this.#cursorAt(message.message);
       chunks.push(Buffer.from(`id: ${cursor}\n`), message.bytesWithoutId(this.#format));
     }
     const bytes = Buffer.concat(chunks);
@@ -51,13 +49,15 @@ export class SseConnection extends SocketConnection {
   }
 
   caughtUp(): void {
-    if (!this.#live()) return;
-    const cursor = this.#liveCursor();
+    // Once for the stream, when the last of its partitions has caught up.
+    if (this.#caughtUp || !this.#live()) return;
+    this.#caughtUp = true;
+    const cursor = this.#cursor();
     this.#write(encodeEvent({ name: 'fanfare:caught-up', data: JSON.stringify({ cursor }) }) + encodeHeartbeat(cursor));
   }
 
   beat(): void {
-    this.#write(encodeHeartbeat(this.#live() ? this.#liveCursor() : undefined));
+    this.#write(encodeHeartbeat(this.#live() ? this.#cursor() : undefined));
     this.markProgress();
     this.context.metrics.heartbeatsSent(this.transport, 1);
   }
@@ -85,20 +85,21 @@ export class SseConnection extends SocketConnection {
     return this.#subscriptions.every((subscription) => subscription.state === 'live');
   }
 
-  /** The cursor of a client that has this message. */
-  #moveTo(message: EncodedMessage): string {
-    const { channel, id } = message.message;
-    const subscription = this.#subscriptions.find((candidate) => candidate.channels.includes(channel));
-    if (this.#places === null || subscription === undefined) return id;
-    this.#places.set(subscription.partition, id);
-    return formatCursor(this.#places);
+  /** The cursor of a client that has this message, and of the other partitions what was handed over. */
+  #cursorAt({ channel, id }: Message): string {
+    return formatCursor(
+      new Map(
+        this.#subscriptions.map((each) => [each.partition, each.channels.includes(channel) ? id : this.#placeOf(each)]),
+      ),
+    );
   }
 
-  /** Where a client stands that has everything up to where this node has come. */
-  #liveCursor(): string {
-    const [first] = this.#subscriptions;
-    if (this.#places === null) return first === undefined ? '' : this.context.hub.position(first.partition);
-    for (const { partition } of this.#subscriptions) this.#places.set(partition, this.context.hub.position(partition));
-    return formatCursor(this.#places);
+  /** Where a client stands that has everything that was handed over. */
+  #cursor(): string {
+    return formatCursor(new Map(this.#subscriptions.map((each) => [each.partition, this.#placeOf(each)])));
+  }
+
+  #placeOf({ state, partition, position }: Subscription): string {
+    return state === 'live' ? this.context.hub.position(partition) : position;
   }
 }

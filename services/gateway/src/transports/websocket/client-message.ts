@@ -89,7 +89,7 @@ function readMembers(text: string): Map<string, string> {
 function readRef(members: Map<string, string>): string | undefined {
   const source = members.get('ref');
   if (source === undefined) return undefined;
-  if (source.length > MAX_REF_LENGTH || !/^["\d-]/.test(source))
+  if (!/^["\d-]/.test(source) || String(JSON.parse(source)).length > MAX_REF_LENGTH)
     throw invalid(`"ref" must be a string or a number of at most ${MAX_REF_LENGTH} characters`);
   return source;
 }

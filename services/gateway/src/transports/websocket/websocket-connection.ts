@@ -52,14 +52,14 @@ export class WebSocketConnection extends SocketConnection implements ReceiverHan
   }
 
   gap(channel: string, after: string, reason: GapReason): void {
-    this.#tell(serverMessage.gap(channel, after, reason));
+    this.#write(serverMessage.gap(channel, after, reason));
   }
 
   caughtUp(channels: readonly string[]): void {
     for (const channel of channels) {
       const subscription = this.#subscriptions?.get(channel);
       if (subscription === undefined) continue;
-      this.#tell(serverMessage.caughtUp(channel, this.context.hub.position(subscription.partition)));
+      this.#write(serverMessage.caughtUp(channel, this.context.hub.position(subscription.partition)));
     }
   }
 
@@ -76,7 +76,8 @@ export class WebSocketConnection extends SocketConnection implements ReceiverHan
 
   override check(): void {
     super.check();
-    if (this.closed || this.#heardSincePing) return;
+    // A socket that we do not read (see #publish) cannot bring a pong.
+    if (this.closed || this.#heardSincePing || this.socket.isPaused()) return;
     this.context.metrics.heartbeatFailed(this.transport, 'missed_pong');
     this.close('missed_pong');
   }
@@ -189,7 +190,10 @@ export class WebSocketConnection extends SocketConnection implements ReceiverHan
       if (!(error instanceof FanfareError)) this.context.logger.error({ err: error }, 'publish failed');
       this.#fail(error instanceof FanfareError ? error : new FanfareError('internal', 'the publish failed'), ref);
     } finally {
-      if (this.#publishesInFlight-- === MAX_PUBLISHES_IN_FLIGHT) this.socket.resume();
+      if (this.#publishesInFlight-- === MAX_PUBLISHES_IN_FLIGHT) {
+        this.#heardSincePing = true;
+        this.socket.resume();
+      }
     }
   }
 
@@ -199,6 +203,11 @@ export class WebSocketConnection extends SocketConnection implements ReceiverHan
 
   #tell(text: string): void {
     this.send(encodeText(text));
+  }
+
+  /** Like `#tell`, for what comes once and not at the client's bidding: however much waits, it is not the client's fault. */
+  #write(text: string): void {
+    if (!this.closed) this.socket.write(encodeText(text));
   }
 
   #closeWith(code: number, reason: string): void {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { expiryBound, idBefore, judgeGap } from '../../../src/log/retention.ts';
-import { compareIds } from '../../../src/message.ts';
+import { expiryBound, judgeGap } from '../../../src/log/retention.ts';
+import { compareIds, idBefore } from '../../../src/message.ts';
 
 describe('judgeGap', () => {
   const bound = '1000-0';

@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Gateway, startGateway } from '../../support/gateway.ts';
+import { exchange, postJson } from '../../support/http-exchange.ts';
+import { publish } from '../../support/publish.ts';
+import { head, RawSocket } from '../../support/raw-socket.ts';
+import { SseClient } from '../../support/sse-client.ts';
+import { until } from '../../support/until.ts';
+
+const ID = /^\d+-\d+$/;
+
+let gateway: Gateway;
+const clients: SseClient[] = [];
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(async () => {
+  for (const client of clients) client.close();
+  await gateway?.kill();
+});
+
+function follow(query: string, headers?: Record<string, string>): Promise<SseClient> {
+  const client = new SseClient(`${gateway.url}/v1/sse?${query}`, headers);
+  clients.push(client);
+  return client.open();
+}
+
+test('a stream is these bytes and no others', async () => {
+  const socket = await new RawSocket(gateway.port).send(head('GET /v1/sse?channel=bytes')).hears('\n\n');
+  const first = await publish(gateway.url, 'bytes', { orderId: 42, state: 'paid' }, 'order.updated');
+  const second = await publish(gateway.url, 'bytes', 'plain');
+  await socket.hears('"plain"\n\n');
+  const [top = '', rest = ''] = socket.text.split('\r\n\r\n', 2);
+  expect(top.split('\r\n')).toEqual([
+    'HTTP/1.1 200 OK',
+    'Content-Type: text/event-stream; charset=utf-8',
+    'Cache-Control: no-cache, no-transform',
+    'X-Accel-Buffering: no',
+    'Connection: close',
+  ]);
+  expect(rest.replace(/^(: fanfare\nretry: )\d+(\nid: )\d+-\d+\n/, '$1MS$2START\n')).toBe(
+    ': fanfare\nretry: MS\nid: START\n\n' +
+      `id: ${first}\nevent: order.updated\ndata: {"orderId":42,"state":"paid"}\n\n` +
+      `id: ${second}\ndata: "plain"\n\n`,
+  );
+  socket.close();
+});
+
+test('retry is from 2 to 5 seconds, and not the same for all', async () => {
+  const streams = await Promise.all(Array.from({ length: 8 }, () => follow('channel=retry')));
+  const waits = streams.map(({ retryMilliseconds }) => retryMilliseconds ?? 0);
+  for (const wait of waits) expect(wait >= 2000 && wait <= 5000).toBe(true);
+  expect(new Set(waits).size).toBeGreaterThan(1);
+});
+
+test('the first id is where the stream starts: from there nothing is missed', async () => {
+  const first = await follow('channel=first-id');
+  expect(first.lastEventId).toMatch(ID);
+  first.close();
+  await publish(gateway.url, 'first-id', 'while away');
+  const second = await follow('channel=first-id', { 'last-event-id': first.lastEventId });
+  await until(() => second.of('fanfare:caught-up').length === 1, 'the replay to end');
+  expect(second.messages.map(({ data }) => data)).toEqual(['"while away"']);
+});
+
+test('several channels are one stream, in the order in which they were published; others are not in it', async () => {
+  const client = await follow('channel=s:a&channel=s:b&channel=s:c&channel=s:a');
+  const sent: string[] = [];
+  for (const channel of ['s:a', 's:b', 's:x', 's:c', 's:a', 's:b']) {
+    const id = await publish(gateway.url, channel, channel);
+    if (channel !== 's:x') sent.push(id);
+  }
+  await until(() => client.messages.length >= sent.length, 'all messages');
+  expect(client.messages.map(({ lastEventId }) => lastEventId)).toEqual(sent);
+  expect(client.messages.map(({ data }) => data)).toEqual(['"s:a"', '"s:b"', '"s:c"', '"s:a"', '"s:b"']);
+});
+
+test('a batch that was published at once comes to every client in one order', async () => {
+  const clients = await Promise.all(Array.from({ length: 5 }, () => follow('channel=o:1&channel=o:2')));
+  const messages = Array.from({ length: 200 }, (_, data) => ({ channel: data % 3 === 0 ? 'o:1' : 'o:2', data }));
+  await postJson(gateway.url, '/v1/messages', JSON.stringify({ messages }));
+  await until(() => clients.every((client) => client.messages.length >= 200), 'all messages');
+  for (const client of clients)
+    expect(client.messages.map(({ data }) => Number(data))).toEqual(messages.map(({ data }) => data));
+});
+
+test('envelope puts the whole message into data, and its name nowhere else', async () => {
+  const client = await follow('channel=envelope&format=envelope');
+  const body = '{"event":"order.updated","data":{\n"a": 1e400}}';
+  const { id } = (await postJson(gateway.url, '/v1/channels/envelope/messages', body)).json;
+  await until(() => client.messages.length === 1, 'the message');
+  expect(client.messages[0]).toEqual({
+    type: 'message',
+    lastEventId: id,
+    data: `{"id":"${id}","channel":"envelope","event":"order.updated","data":{\n"a": 1e400}}`,
+  });
+  expect(client.text).not.toContain('event: order.updated');
+});
+
+test('raw is the default format', async () => {
+  const [named, unnamed] = await Promise.all([follow('channel=raw&format=raw'), follow('channel=raw')]);
+  await publish(gateway.url, 'raw', 1);
+  await until(() => [named, unnamed].every((client) => client.messages.length === 1), 'the message');
+  expect(named.messages).toEqual(unnamed.messages);
+});
+
+test('HEAD is answered with the head of a stream', async () => {
+  const answer = await exchange(gateway.url, '/v1/sse?channel=a', { method: 'HEAD' });
+  expect([answer.status, answer.text]).toEqual([200, '']);
+  expect(answer.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+});
+
+test('a client of HTTP/1.0 gets a stream too', async () => {
+  const socket = await new RawSocket(gateway.port).send('GET /v1/sse?channel=old HTTP/1.0\r\n\r\n').hears('\n\n');
+  await publish(gateway.url, 'old', 'message');
+  await socket.hears('data: "message"\n\n');
+  socket.close();
+});
+
+test('a client that closes its half of the connection is gone', async () => {
+  const socket = await new RawSocket(gateway.port).send(head('GET /v1/sse?channel=half')).hears('\n\n');
+  socket.socket.end();
+  await socket.end();
+});
+
+test('no other answer comes behind a stream: nothing is chunked, nothing has a length', async () => {
+  const client = await follow('channel=plain');
+  expect(client.headers['transfer-encoding']).toBeUndefined();
+  expect(client.headers['content-length']).toBeUndefined();
+});
