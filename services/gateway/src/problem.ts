@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FanfareError } from './errors.ts';
 
@@ -21,6 +21,12 @@ export function problemOf(error: FanfareError): Problem {
     },
     body: JSON.stringify({ type: 'about:blank', title, status, code: error.code, detail: error.message }),
   };
+}
+
+/** Answers a request that Node's own server holds. */
+export function answerProblem(response: ServerResponse, error: FanfareError, extra: Record<string, string> = {}): void {
+  const { status, headers, body } = problemOf(error);
+  response.writeHead(status, { ...headers, ...extra, 'content-length': Buffer.byteLength(body) }).end(body);
 }
 
 /** How long a refused peer has to take the answer. */

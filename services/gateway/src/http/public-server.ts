@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { type ErrorCode, FanfareError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { problemOf, writeProblem } from '../problem.ts';
+import { answerProblem, problemOf, writeProblem } from '../problem.ts';
 import { parseJson } from '../publish-request.ts';
 import { consoleRoutes } from './console.ts';
 import { type CatchUp, historyRoute } from './history.ts';
@@ -73,9 +73,8 @@ export async function createPublicServer(
         maxHeaderSize: MAX_HEAD_BYTES,
         // Answered below, with a problem.
         requireHostHeader: false,
-        // Any other upgrade is ignored (RFC 9110, section 7.8): curl and Java offer h2c with every first request.
-        shouldUpgradeCallback: (request) =>
-          pathOf(request) === '/v1/ws' && /\bwebsocket\b/i.test(request.headers.upgrade ?? ''),
+        // An upgrade elsewhere is ignored (RFC 9110, section 7.8): curl and Java offer h2c with every first request.
+        shouldUpgradeCallback: (request) => pathOf(request) === '/v1/ws',
       };
       server = createServer(http, (request, response) => {
         const { socket } = request;
@@ -84,7 +83,9 @@ export async function createPublicServer(
         // Pipelined behind a stream, a request can have no answer; nor a stream that is asked for before an answer is out.
         if (streams.owns(socket) || (isStream && pending.on(socket))) socket.destroy();
         else if (request.headers.host === undefined && request.httpVersion === '1.1')
-          refuse(response, new FanfareError('invalid_request', 'the Host header is missing'));
+          answerProblem(response, new FanfareError('invalid_request', 'the Host header is missing'), {
+            connection: 'close',
+          });
         else if (isStream) streams.sse(request, response, queryOf(request));
         else {
           pending.add(socket, response);
@@ -123,7 +124,7 @@ function routes(app: FastifyInstance, options: PublicServerOptions): void {
   app.get('/v1/openapi.json', (_request, reply) => reply.send(OPENAPI));
   app.get('/v1/ws', (_request, reply) =>
     sendProblem(
-      reply.header('upgrade', 'websocket').header('connection', 'Upgrade'),
+      reply.headers({ upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-version': '13' }),
       new FanfareError('upgrade_required', 'open this address as a WebSocket'),
     ),
   );
@@ -173,11 +174,6 @@ function originForm(url: string): string {
   if (match === null) return url;
   const rest = url.slice(match[0].length);
   return rest.startsWith('/') ? rest : `/${rest}`;
-}
-
-function refuse(response: ServerResponse, error: FanfareError): void {
-  const { status, headers, body } = problemOf(error);
-  response.writeHead(status, { ...headers, connection: 'close' }).end(body);
 }
 
 /** Which sockets still owe an answer to an earlier request. */

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { formatCursor } from '../../cursor.ts';
 import { FanfareError } from '../../errors.ts';
 import type { Plan } from '../../hub/hub.ts';
-import { problemOf } from '../../problem.ts';
+import { answerProblem } from '../../problem.ts';
 import { encodeEvent, encodePreamble } from '../../wire/sse.ts';
 import type { Admission, Refusal } from '../admission.ts';
 import type { ConnectionContext } from '../socket-connection.ts';
@@ -51,12 +51,12 @@ export class SseEndpoint {
   handle(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
     const { method } = request;
     if (method !== 'GET' && method !== 'HEAD') {
-      response.setHeader('Allow', 'GET, HEAD');
-      return refuse(response, new FanfareError('method_not_allowed', `${method} is not allowed here; use GET`));
+      const error = new FanfareError('method_not_allowed', `${method} is not allowed here; use GET`);
+      return answerProblem(response, error, { allow: 'GET, HEAD' });
     }
     if (hasBody(request)) {
-      response.setHeader('Connection', 'close');
-      return refuse(response, new FanfareError('invalid_request', 'a request for a stream has no body'));
+      const error = new FanfareError('invalid_request', 'a request for a stream has no body');
+      return answerProblem(response, error, { connection: 'close' });
     }
     let format: SseFormat;
     let plan: Plan;
@@ -65,7 +65,7 @@ export class SseEndpoint {
     } catch (error) {
       if (!(error instanceof FanfareError)) throw error;
       this.#context.metrics.connectionRefused(error.code);
-      return refuse(response, error);
+      return answerProblem(response, error);
     }
     if (method === 'HEAD') {
       response.writeHead(200, HEADERS).end();
@@ -115,11 +115,6 @@ export class SseEndpoint {
     const bye = encodeEvent({ name: 'fanfare:bye', data: JSON.stringify({ reason }) });
     response.writeHead(200, HEADERS).end(`retry: ${between(REFUSED_RETRY)}\n\n${bye}`);
   }
-}
-
-function refuse(response: ServerResponse, error: FanfareError): void {
-  const { status, headers, body } = problemOf(error);
-  response.writeHead(status, headers).end(body);
 }
 
 function hasBody(request: IncomingMessage): boolean {

@@ -89,9 +89,14 @@ function readMembers(text: string): Map<string, string> {
 function readRef(members: Map<string, string>): string | undefined {
   const source = members.get('ref');
   if (source === undefined) return undefined;
-  if (!/^["\d-]/.test(source) || String(JSON.parse(source)).length > MAX_REF_LENGTH)
+  if (!/^["\d-]/.test(source) || lengthOf(source) > MAX_REF_LENGTH)
     throw invalid(`"ref" must be a string or a number of at most ${MAX_REF_LENGTH} characters`);
   return source;
+}
+
+/** Characters of a string, or digits of a number. */
+function lengthOf(source: string): number {
+  return source.startsWith('"') ? String(JSON.parse(source)).length : source.length;
 }
 
 function readStart(members: Map<string, string>): Start {

@@ -7,9 +7,9 @@ import { freePort } from '../../support/redis-local.ts';
 import { until } from '../../support/until.ts';
 import { WebSocketClient } from '../../support/websocket-client.ts';
 
-/** What is answered to a handshake that is refused: the node closes behind it. */
+/** What is answered to a handshake that is refused. */
 async function refusal(gateway: Gateway, request: string): Promise<{ status: number; head: string; body: string }> {
-  const socket = await new RawSocket(gateway.port).send(request).end();
+  const socket = await new RawSocket(gateway.port).send(request).hears('"}');
   const [top = '', body = ''] = socket.text.split('\r\n\r\n', 2);
   return { status: Number(top.split(' ')[1]), head: top.toLowerCase(), body };
 }
