@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 const gateway = 'services/gateway/test';
 
-/** One project a tier: `unit` needs nothing but Node; the others need what their README line names. */
+/** One project a tier: `unit` needs nothing but Node; the others need what ARCHITECTURE.md names. */
 export default defineConfig({
   test: {
     projects: [

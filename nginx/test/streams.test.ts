@@ -93,16 +93,16 @@ describe('in front of a node', () => {
 
   test('the query string is in no log, also when the node cannot be reached', async () => {
     edge = keep(await startEdge([node.port, await deadPort(), await deadPort()]));
-    for (let i = 0; i < 3; i++) (await new SseClient(`${edge.url}/v1/sse?channel=a&ticket=secret-a`).open()).close();
+    for (let i = 0; i < 3; i++) (await new SseClient(`${edge.url}/v1/sse?channel=a&after=secret-a`).open()).close();
     await node.stop();
-    await fetch(`${edge.url}/v1/sse?channel=a&ticket=secret-b`);
-    await fetch(`${edge.url}/v1/ws?ticket=secret-c`);
+    await fetch(`${edge.url}/v1/sse?channel=a&after=secret-b`);
+    await fetch(`${edge.url}/v1/ws?after=secret-c`);
     await until(
       () => edge.lines.filter((line) => line.includes('"path":"/v1/')).length === 5,
       'five lines of access log',
     );
     expect(edge.lines.join('\n')).not.toContain('secret');
-    expect(edge.lines.join('\n')).not.toContain('ticket');
+    expect(edge.lines.join('\n')).not.toContain('after=');
     expect(edge.lines.some((line) => line.includes('"path":"/v1/ws"'))).toBe(true);
   });
 

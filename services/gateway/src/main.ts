@@ -54,6 +54,8 @@ try {
 
 function plain(error: unknown): string {
   const { code, syscall, address, port, stack } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  if (syscall === 'listen' && code === 'EADDRINUSE')
+    return `cannot listen on ${address}:${port}: the port is taken; choose another with PORT or ADMIN_PORT`;
   if (syscall === 'listen') return `cannot listen on ${address}:${port} (${code})`;
   return stack ?? String(error);
 }

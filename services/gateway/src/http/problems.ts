@@ -47,6 +47,8 @@ export function sendProblem(reply: FastifyReply, error: FanfareError): FastifyRe
 export function toFanfareError(error: unknown, logger: Logger): FanfareError {
   if (error instanceof FanfareError) return error;
   const known = FASTIFY_ERRORS[(error as Partial<FastifyError>).code ?? ''];
+  if (known === 'unsupported_media_type')
+    return new FanfareError(known, 'send the body with content-type: application/json');
   if (known !== undefined) return new FanfareError(known, (error as Error).message);
   logger.error({ err: error }, 'a request failed');
   return new FanfareError('internal', 'something went wrong on this node; its log tells more');

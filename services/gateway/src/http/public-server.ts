@@ -78,7 +78,6 @@ export async function createPublicServer(
       };
       server = createServer(http, (request, response) => {
         const { socket } = request;
-        request.url = originForm(request.url ?? '');
         const isStream = pathOf(request) === '/v1/sse';
         // Pipelined behind a stream, a request can have no answer; nor a stream that is asked for before an answer is out.
         if (streams.owns(socket) || (isStream && pending.on(socket))) socket.destroy();
@@ -158,22 +157,16 @@ function brokenRequest(error: NodeJS.ErrnoException): FanfareError {
   );
 }
 
+/** The path of a request's target, whose form may also be absolute (RFC 9112, section 3.2.2). */
 function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '').split('?', 1)[0] ?? '';
+  const url = (request.url ?? '').replace(/^https?:\/\/[^/?]*/i, '');
+  return url.split('?', 1)[0] ?? '';
 }
 
 function queryOf(request: IncomingMessage): URLSearchParams {
   const url = request.url ?? '';
   const mark = url.indexOf('?');
   return new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
-}
-
-/** A target in absolute form (RFC 9112, section 3.2.2) in the usual one: path and query. */
-function originForm(url: string): string {
-  const match = /^https?:\/\/[^/?]*/i.exec(url);
-  if (match === null) return url;
-  const rest = url.slice(match[0].length);
-  return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
 /** Which sockets still owe an answer to an earlier request. */

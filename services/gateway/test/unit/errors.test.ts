@@ -36,15 +36,12 @@ describe('the close codes', () => {
 
   test('are those of the contract', () => {
     expect(CLOSES).toMatchObject({
-      normal: { code: 1000 },
-      going_away: { code: 1001, comeBack: true },
       protocol_error: { code: 1002, comeBack: false },
       unsupported_data: { code: 1003, comeBack: false },
       invalid_utf8: { code: 1007, comeBack: false },
       too_large: { code: 1009, comeBack: false },
       internal: { code: 1011 },
       draining: { code: 1012, comeBack: true },
-      full: { code: 1013, comeBack: true },
       too_slow: { code: 4408, comeBack: true },
       missed_pong: { code: 4409, comeBack: true },
     });

@@ -45,8 +45,8 @@ export class SseEndpoint {
 
   /**
    * Answers a request for a stream. A refusal is an ordinary response. An accepted request is marked as an upgrade:
-   * Node then lets go of the socket by itself, together with its parser, request and response (which would cost some
-   * 13 KB for as long as the stream lives), and hands it to the server's `upgrade` listener, which calls `adopt`.
+   * Node then lets go of the socket by itself, together with its parser, request and response (which would cost several
+   * times the rest for as long as the stream lives), and hands it to the server's `upgrade` listener, which calls `adopt`.
    */
   handle(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
     const { method } = request;

@@ -66,6 +66,14 @@ describe('a handshake', () => {
     expectRefusal(await refusal(gateway, request), code);
   });
 
+  test('of a page of another origin is refused, one of its own is taken', async () => {
+    for (const origin of ['https://evil.example', 'null', `http://127.0.0.1:${gateway.port + 1}`])
+      expectRefusal(await refusal(gateway, head('GET /v1/ws', { ...WEBSOCKET_HEADERS, Origin: origin })), 'forbidden');
+    const [, host = ''] = /Host: (\S+)/i.exec(head('GET /v1/ws', WEBSOCKET_HEADERS)) ?? [];
+    const own = head('GET /v1/ws', { ...WEBSOCKET_HEADERS, Origin: `http://${host}` });
+    (await new RawSocket(gateway.port).send(own).hears('"welcome"')).close();
+  });
+
   test('may offer subprotocols and extensions, of which none is taken', async () => {
     const offers = { 'Sec-WebSocket-Protocol': 'chat', 'Sec-WebSocket-Extensions': 'permessage-deflate' };
     const socket = await new RawSocket(gateway.port)
