@@ -29,7 +29,7 @@ export function answerProblem(response: ServerResponse, error: FanfareError, ext
   response.writeHead(status, { ...headers, ...extra, 'content-length': Buffer.byteLength(body) }).end(body);
 }
 
-/** How long a refused peer has to take the answer. */
+/** How long a refused peer has, whatever it does, to take the answer and leave. */
 const CLOSING_MILLISECONDS = 5000;
 
 /** Answers on a socket that the HTTP server has already let go of, and closes it. */
@@ -37,7 +37,9 @@ export function writeProblem(socket: Socket, { status, headers, body }: Problem)
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
   for (const [name, value] of Object.entries(headers)) head += `${name}: ${value}\r\n`;
   head += `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  const timer = setTimeout(() => socket.destroy(), CLOSING_MILLISECONDS);
   socket.on('error', () => socket.destroy());
+  socket.on('close', () => clearTimeout(timer));
+  socket.resume();
   socket.end(head + body);
-  socket.setTimeout(CLOSING_MILLISECONDS, () => socket.destroy());
 }

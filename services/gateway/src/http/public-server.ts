@@ -80,16 +80,17 @@ export async function createPublicServer(
         const { socket } = request;
         const isStream = pathOf(request) === '/v1/sse';
         // Pipelined behind a stream, a request can have no answer; nor a stream that is asked for before an answer is out.
-        if (streams.owns(socket) || (isStream && pending.on(socket))) socket.destroy();
-        else if (request.headers.host === undefined && request.httpVersion === '1.1')
+        if (streams.owns(socket) || (isStream && pending.on(socket))) {
+          socket.destroy();
+          return;
+        }
+        pending.add(socket, response);
+        if (request.headers.host === undefined && request.httpVersion === '1.1')
           answerProblem(response, new FanfareError('invalid_request', 'the Host header is missing'), {
             connection: 'close',
           });
         else if (isStream) streams.sse(request, response, queryOf(request));
-        else {
-          pending.add(socket, response);
-          handler(request, response);
-        }
+        else handler(request, response);
       });
       server.on('upgrade', (request: IncomingMessage, socket: Socket, rest: Buffer) => {
         if (streams.adopt(socket)) return;

@@ -125,6 +125,7 @@ class Follower extends Connection {
 
   gap(): void {
     this.gapped = true;
+    if (this.#caughtUp) this.stop();
   }
 
   caughtUp(): void {

@@ -25,10 +25,18 @@ export interface Answer {
   readonly asOf: string;
 }
 
-/** Asks a question that is already under way only once: a thousand clients with one cursor cost one read. */
+/** Reads of the history that may be under way at once: what they bring is in memory until it is handed over. */
+const MAX_READS = 16;
+
+/**
+ * Asks a question that is already under way only once: a thousand clients with one cursor cost one read. Different
+ * questions wait for each other past a limit, so that no crowd can swamp Redis or this node.
+ */
 export class SharedReads {
   readonly #history: History;
   readonly #pending = new Map<string, Promise<Answer>>();
+  readonly #waiting: (() => void)[] = [];
+  #reading = 0;
 
   constructor(history: History) {
     this.#history = history;
@@ -62,9 +70,22 @@ export class SharedReads {
   #once(question: string, ask: () => Promise<Answer>): Promise<Answer> {
     const pending = this.#pending.get(question);
     if (pending !== undefined) return pending;
-    const answer = ask().finally(() => this.#pending.delete(question));
+    const answer = this.#inTurn(ask).finally(() => this.#pending.delete(question));
     this.#pending.set(question, answer);
     return answer;
+  }
+
+  async #inTurn(ask: () => Promise<Answer>): Promise<Answer> {
+    if (this.#reading >= MAX_READS) await new Promise<void>((next) => this.#waiting.push(next));
+    else this.#reading++;
+    try {
+      return await ask();
+    } finally {
+      // The place goes on to the next in line, or is given back.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#reading--;
+      else next();
+    }
   }
 }
 

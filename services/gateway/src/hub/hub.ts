@@ -1,8 +1,9 @@
 import { type Cursor, parseCursor } from '../cursor.ts';
 import type { Logger } from '../logger.ts';
-import { compareIds, type GapReason, idBefore, type Message, partitionOf } from '../message.ts';
+import { compareIds, idBefore, type Message, partitionOf } from '../message.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Connection } from './connection.ts';
+import { tellGap } from './gap.ts';
 import { type History, SharedReads } from './history.ts';
 import { Partition } from './partition.ts';
 import { type Newest, Replay, type ReplayResult } from './replay.ts';
@@ -25,6 +26,9 @@ export interface Plan {
   /** Where the client stands now; undefined when only a read of the history will tell. */
   readonly cursor: Cursor | undefined;
 }
+
+/** A cursor that makes no sense is told back to its client, but not at any length. */
+const MAX_ECHO_LENGTH = 200;
 
 /** Why something is replayed: the client came back with a cursor, asked for old messages, or this node fell behind. */
 type Why = 'resumed' | 'asked' | 'behind';
@@ -74,7 +78,7 @@ export class Hub {
     const partition = this.#partition(number);
     const before = partition.position;
     partition.floor = floor;
-    for (const subscription of partition.live()) this.#tellGap(subscription, before, 'rewound');
+    for (const subscription of partition.live()) tellGap(this.#metrics, subscription, before, 'rewound');
     if (compareIds(floor, before) > 0) partition.jump(floor);
   }
 
@@ -132,8 +136,9 @@ export class Hub {
       return;
     }
     for (const [i, subscription] of subscriptions.entries()) {
+      if (subscription.ended) continue;
       const known = plan.parts[i]?.known !== false;
-      if (!known) this.#tellGap(subscription, cursor ?? '', 'unknown');
+      if (!known) tellGap(this.#metrics, subscription, (cursor ?? '').slice(0, MAX_ECHO_LENGTH), 'unknown');
       const why = cursor !== undefined ? 'resumed' : oldest ? 'asked' : 'behind';
       if (this.#replayOf(subscription).fromMemory(subscription)) {
         this.#caughtUp(subscription, why, { source: 'memory', outcome: known ? 'complete' : 'gap' });
@@ -165,7 +170,8 @@ export class Hub {
       const all = await Promise.all(subscriptions.map((each) => this.#replayOf(each).newest(each, count)));
       for (const [i, subscription] of subscriptions.entries()) {
         const first = all[i]?.messages[0];
-        if (first !== undefined) subscription.position = idBefore(first.message.id);
+        const asOf = all[i]?.asOf ?? subscription.position;
+        subscription.position = first === undefined ? asOf : idBefore(first.message.id);
       }
       for (const [i, subscription] of subscriptions.entries()) void this.#replay(subscription, 'asked', all[i]);
     } catch (error) {
@@ -184,20 +190,15 @@ export class Hub {
   }
 
   #caughtUp(subscription: Subscription, why: Why, { source, outcome }: ReplayResult): void {
+    if (subscription.ended) return;
     if (why === 'resumed') this.#metrics.resumed(source, outcome);
-    if (why !== 'behind' && !subscription.ended) subscription.connection.caughtUp(subscription.channels);
+    if (why !== 'behind') subscription.connection.caughtUp(subscription.channels);
   }
 
-  #sendAway({ connection, channels }: Subscription, error: unknown): void {
-    this.#logger.warn({ err: error, channels: channels.length }, 'replay failed; the client is sent away');
-    connection.close('log_unavailable');
-  }
-
-  #tellGap(subscription: Subscription, after: string, reason: GapReason): void {
-    for (const channel of subscription.channels) {
-      this.#metrics.gap(reason);
-      subscription.connection.gap(channel, after, reason);
-    }
+  #sendAway(subscription: Subscription, error: unknown): void {
+    if (subscription.ended) return;
+    this.#logger.warn({ err: error, channels: subscription.channels.length }, 'replay failed; the client is sent away');
+    subscription.connection.close('log_unavailable');
   }
 
   #partition(number: number): Partition {

@@ -65,11 +65,14 @@ export class Partition {
   /**
    * Hands a subscription what memory holds after its position, and makes it live in the same turn when that was all:
    * replay and live meet without a seam because nothing can come in between. Its position must not be older than
-   * `recent.since`, nor newer than `position`. False when there is more: call again once the reader has caught up.
+   * `recent.since`, nor newer than `position`. False when there is more: call again once the reader has caught up. True when
+   * nothing is left to do, also because the subscription has ended.
    */
   join(subscription: Subscription): boolean {
     const { messages, complete } = this.recent.after(subscription.channels, subscription.position, REPLAY_CHUNK_BYTES);
     this.handOver(subscription, messages);
+    // The write itself may have ended it, as too slow.
+    if (subscription.ended) return true;
     if (!complete) return false;
     subscription.state = 'live';
     for (const name of subscription.channels) {
@@ -124,17 +127,22 @@ export class Partition {
     }
     const merged = new MergedBatches();
     const counts = new DeliveryCounts();
-    for (const connection of connections) {
-      const { touched, alsoTouched } = connection;
-      connection.touched = null;
-      connection.alsoTouched = null;
-      const batch = alsoTouched === null ? touched?.batch : merged.of(alsoTouched);
-      if (batch) counts.add(connection.transport, batch.messages.length, hand(connection, batch));
+    try {
+      for (const connection of connections) {
+        const { touched, alsoTouched } = connection;
+        const batch = alsoTouched === null ? touched?.batch : merged.of(alsoTouched);
+        if (batch) counts.add(connection.transport, batch.messages.length, hand(connection, batch));
+      }
+      const oldest = channels[0]?.batch?.messages[0];
+      if (oldest !== undefined) this.#metrics.deliveryLag((Date.now() - idTime(oldest.message.id)) / 1000);
+    } finally {
+      for (const connection of connections) {
+        connection.touched = null;
+        connection.alsoTouched = null;
+      }
+      for (const channel of channels) channel.batch = null;
+      counts.report(this.#metrics);
     }
-    counts.report(this.#metrics);
-    const oldest = channels[0]?.batch?.messages[0];
-    if (oldest !== undefined) this.#metrics.deliveryLag((Date.now() - idTime(oldest.message.id)) / 1000);
-    for (const channel of channels) channel.batch = null;
   }
 
   #wake(): void {

@@ -1,46 +1,6 @@
 import { compareIds, ZERO_ID } from '../message.ts';
+import { Queue } from '../queue.ts';
 import type { EncodedMessage } from '../wire/encoded-message.ts';
-
-/** A queue with an index: the oldest leaves in front without moving the rest, except once in a while. */
-class Queue {
-  #items: (EncodedMessage | undefined)[] = [];
-  #start = 0;
-
-  get length(): number {
-    return this.#items.length - this.#start;
-  }
-
-  at(index: number): EncodedMessage {
-    return this.#items[this.#start + index] as EncodedMessage;
-  }
-
-  push(item: EncodedMessage): void {
-    this.#items.push(item);
-  }
-
-  shift(): EncodedMessage | undefined {
-    const item = this.#items[this.#start];
-    if (item === undefined) return undefined;
-    this.#items[this.#start++] = undefined;
-    if (this.#start > 64 && this.#start * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#start);
-      this.#start = 0;
-    }
-    return item;
-  }
-
-  /** Index of the first message that comes after `id`. */
-  firstAfter(id: string): number {
-    let low = 0;
-    let high = this.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (compareIds(this.at(middle).message.id, id) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-}
 
 /**
  * One partition's newest messages, held in memory so that a reconnect storm costs no read of the log.
@@ -48,8 +8,8 @@ class Queue {
  */
 export class Recent {
   readonly #maxBytes: number;
-  readonly #all = new Queue();
-  readonly #byChannel = new Map<string, Queue>();
+  readonly #all = new Queue<EncodedMessage>();
+  readonly #byChannel = new Map<string, Queue<EncodedMessage>>();
   #bytes = 0;
   #since = ZERO_ID;
 
@@ -90,11 +50,11 @@ export class Recent {
     after: string,
     maxBytes: number,
   ): { messages: EncodedMessage[]; complete: boolean } {
-    const heads: { queue: Queue; index: number }[] = [];
+    const heads: Head[] = [];
     for (const channel of channels) {
       const queue = this.#byChannel.get(channel);
       if (queue === undefined) continue;
-      const index = queue.firstAfter(after);
+      const index = queue.findFirst((each) => compareIds(each.message.id, after) > 0);
       if (index < queue.length) heads.push({ queue, index });
     }
     const messages: EncodedMessage[] = [];
@@ -103,8 +63,9 @@ export class Recent {
       if (bytes >= maxBytes) return { messages, complete: false };
       let oldest = 0;
       for (let i = 1; i < heads.length; i++) if (isOlder(heads[i], heads[oldest])) oldest = i;
-      const head = heads[oldest] as { queue: Queue; index: number };
-      const message = head.queue.at(head.index++);
+      const head = heads[oldest];
+      const message = head?.queue.at(head.index++);
+      if (head === undefined || message === undefined) break;
       messages.push(message);
       bytes += message.message.data.length;
       if (head.index === head.queue.length) heads.splice(oldest, 1);
@@ -116,7 +77,7 @@ export class Recent {
   last(channel: string, limit: number): EncodedMessage[] | undefined {
     const queue = this.#byChannel.get(channel);
     if (queue === undefined || queue.length < limit) return undefined;
-    return Array.from({ length: limit }, (_, i) => queue.at(queue.length - limit + i));
+    return queue.slice(queue.length - limit, queue.length);
   }
 
   #evict(): void {
@@ -130,11 +91,13 @@ export class Recent {
   }
 }
 
-function isOlder(
-  a: { queue: Queue; index: number } | undefined,
-  b: { queue: Queue; index: number } | undefined,
-): boolean {
-  return (
-    a !== undefined && b !== undefined && compareIds(a.queue.at(a.index).message.id, b.queue.at(b.index).message.id) < 0
-  );
+/** A channel's queue, and the next message of it that is wanted. */
+interface Head {
+  readonly queue: Queue<EncodedMessage>;
+  index: number;
+}
+
+function isOlder(a: Head | undefined, b: Head | undefined): boolean {
+  const [first, second] = [a?.queue.at(a.index), b?.queue.at(b.index)];
+  return first !== undefined && second !== undefined && compareIds(first.message.id, second.message.id) < 0;
 }

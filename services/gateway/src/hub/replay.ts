@@ -1,6 +1,7 @@
-import { compareIds, type GapReason } from '../message.ts';
+import { compareIds } from '../message.ts';
 import type { Metrics, ReplaySource } from '../metrics/metrics.ts';
 import type { EncodedMessage } from '../wire/encoded-message.ts';
+import { tellGap } from './gap.ts';
 import type { Answer, SharedReads } from './history.ts';
 import { type Partition, REPLAY_CHUNK_BYTES } from './partition.ts';
 import type { Subscription } from './subscription.ts';
@@ -56,16 +57,17 @@ export class Replay {
     const partition = this.#partition;
     const { connection } = subscription;
     const result: { source: ReplaySource; outcome: 'complete' | 'gap' } = { source: 'memory', outcome: 'complete' };
+    const pages = new Pages();
     await connection.drained();
     while (!subscription.ended) {
       if (compareIds(subscription.position, partition.position) > 0) {
         if (!(await this.#waitForTail(subscription))) {
-          this.#gap(subscription, subscription.channels, 'unknown');
+          tellGap(this.#metrics, subscription, subscription.position, 'unknown');
           subscription.position = partition.position;
           result.outcome = 'gap';
         }
       } else if (compareIds(subscription.position, partition.floor) < 0) {
-        this.#gap(subscription, subscription.channels, 'rewound');
+        tellGap(this.#metrics, subscription, subscription.position, 'rewound');
         subscription.position = partition.floor;
         result.outcome = 'gap';
       } else if (compareIds(subscription.position, partition.recent.since) >= 0) {
@@ -73,7 +75,7 @@ export class Replay {
         await connection.drained();
       } else {
         result.source = this.#reads.source;
-        if (!(await this.#page(subscription))) result.outcome = 'gap';
+        if (!(await this.#page(subscription, pages))) result.outcome = 'gap';
       }
     }
     return result;
@@ -105,6 +107,7 @@ export class Replay {
   /** Waits until the tail has come to where the client already is; false when the log does not reach that far. */
   async #waitForTail(subscription: Subscription): Promise<boolean> {
     const end = await this.#reads.end(subscription.partition);
+    if (subscription.ended) return true;
     if (compareIds(subscription.position, end) > 0) return false;
     subscription.state = 'ahead';
     await this.#partition.reached(subscription.position);
@@ -112,41 +115,62 @@ export class Replay {
     return true;
   }
 
-  /** Reads the next page of every channel, and hands over what is whole. False when something was missing. */
-  async #page(subscription: Subscription): Promise<boolean> {
-    const { channels, position } = subscription;
-    const limit = Math.max(2, Math.floor(PAGE_MESSAGES / channels.length));
-    const asOf = this.#partition.position;
-    const answers = await Promise.all(channels.map((channel) => this.#reads.after(channel, position, limit, asOf)));
+  /** Reads the next page of every channel that has none left, and hands over what is whole. False when something was missing. */
+  async #page(subscription: Subscription, pages: Pages): Promise<boolean> {
+    const { position } = subscription;
+    const asked = pages.usedUp(subscription);
+    const limit = Math.max(2, Math.floor(PAGE_MESSAGES / Math.max(1, asked.length)));
+    const now = this.#partition.position;
+    const answers = await Promise.all(asked.map((channel) => this.#reads.after(channel, position, limit, now)));
+    if (subscription.ended) return true;
     let whole = true;
-    for (const [i, channel] of channels.entries()) {
-      const reason = answers[i]?.gap;
-      if (reason === undefined || subscription.fromOldest) continue;
+    for (const [i, channel] of asked.entries()) {
+      const answer = answers[i];
+      if (answer === undefined || !subscription.channels.includes(channel)) continue;
+      pages.keep(channel, answer);
+      if (answer.gap === undefined || subscription.fromOldest) continue;
       whole = false;
-      this.#gap(subscription, [channel], reason);
+      tellGap(this.#metrics, subscription, position, answer.gap, [channel]);
     }
     subscription.fromOldest = false;
-    const horizon = horizonOf(answers) ?? asOf;
-    await this.handOver(subscription, { messages: mergeUpTo(horizon, answers), asOf: horizon });
+    const held = pages.of(subscription);
+    const horizon = horizonOf(held) ?? now;
+    const messages = mergeUpTo(horizon, held).filter(({ message }) => compareIds(message.id, position) > 0);
+    await this.handOver(subscription, { messages, asOf: horizon });
     return whole;
-  }
-
-  #gap(subscription: Subscription, channels: readonly string[], reason: GapReason): void {
-    for (const channel of channels) {
-      this.#metrics.gap(reason);
-      subscription.connection.gap(channel, subscription.position, reason);
-    }
   }
 }
 
-/** Up to where several pages are whole: the earliest end of a page that has more after it, or of an asking. */
+/** The page of each channel that is being handed over: a channel with few messages is not asked again for each page of a busy one. */
+class Pages {
+  readonly #pages = new Map<string, Answer>();
+
+  /** The channels of which nothing is held that lies behind the subscription's position. */
+  usedUp({ channels, position }: Subscription): string[] {
+    return channels.filter((channel) => {
+      const page = this.#pages.get(channel);
+      return page === undefined || compareIds(endOf(page), position) <= 0;
+    });
+  }
+
+  keep(channel: string, page: Answer): void {
+    this.#pages.set(channel, page);
+  }
+
+  of({ channels }: Subscription): Answer[] {
+    return channels.flatMap((channel) => this.#pages.get(channel) ?? []);
+  }
+}
+
+/** Up to where a page is whole: its last message when there are more, else where the tail stood when it was asked for. */
+function endOf({ messages, more, asOf }: Answer): string {
+  const last = messages.at(-1);
+  return more && last !== undefined && compareIds(last.message.id, asOf) < 0 ? last.message.id : asOf;
+}
+
+/** Up to where several pages are whole together. */
 function horizonOf(answers: readonly Answer[]): string | undefined {
-  return oldestOf(
-    answers.flatMap((answer) => {
-      const last = answer.messages.at(-1);
-      return answer.more && last !== undefined ? [answer.asOf, last.message.id] : [answer.asOf];
-    }),
-  );
+  return oldestOf(answers.map(endOf));
 }
 
 /** The answers' messages up to `horizon`, in the log's order. */

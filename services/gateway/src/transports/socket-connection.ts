@@ -16,7 +16,7 @@ export interface ConnectionContext {
   readonly maxBacklogBytes: number;
 }
 
-/** How long a peer has to take the last bytes and close its side before the socket is destroyed. */
+/** How long a peer has, whatever it does, to take the last bytes and close its side before the socket is destroyed. */
 const CLOSING_MILLISECONDS = 5000;
 
 const CONNECTION = Symbol('connection');
@@ -35,6 +35,7 @@ export abstract class SocketConnection extends Connection implements Registered 
   #state: 'open' | 'closing' | 'closed' = 'open';
   #drainWaiters: (() => void)[] | null = null;
   #progressAtBeat = -1;
+  #closingTimer: NodeJS.Timeout | null = null;
 
   constructor(socket: Socket, context: ConnectionContext) {
     super();
@@ -77,6 +78,16 @@ export abstract class SocketConnection extends Connection implements Registered 
     });
   }
 
+  /** A fault of ours in one connection must not take the others down with it. */
+  protected guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.context.logger.error({ err: error, transport: this.transport }, 'a connection failed');
+      this.close('internal');
+    }
+  }
+
   /** Ends every subscription. */
   protected abstract leaveAll(): void;
   /** Bytes from the client. */
@@ -91,7 +102,7 @@ export abstract class SocketConnection extends Connection implements Registered 
     this.#progressAtBeat = this.socket.writableLength > 0 ? this.#takenBytes() : -1;
   }
 
-  /** Ends a connection whose peer has taken nothing at all since the last beat, though something waits for it. */
+  /** Ends a connection whose peer has not finished taking any write since the last beat, though something waits for it. */
   check(): void {
     if (this.#state !== 'open' || this.#progressAtBeat === -1) return;
     if (this.socket.writableLength === 0 || this.#takenBytes() !== this.#progressAtBeat) return;
@@ -104,7 +115,7 @@ export abstract class SocketConnection extends Connection implements Registered 
     if (this.#state !== 'open') return;
     this.#leave(reason);
     this.#state = 'closing';
-    this.socket.setTimeout(CLOSING_MILLISECONDS, SocketConnection.#onClosingTimeout);
+    this.#closingTimer = setTimeout(SocketConnection.#giveUp, CLOSING_MILLISECONDS, this.socket);
     if (end) this.socket.end(farewell);
     else this.socket.write(farewell);
   }
@@ -137,13 +148,7 @@ export abstract class SocketConnection extends Connection implements Registered 
 
   static #onData(this: ConnectedSocket, chunk: Buffer): void {
     const connection = this[CONNECTION];
-    try {
-      connection?.received(chunk);
-    } catch (error) {
-      // A fault of ours in one connection must not take the others down with it.
-      connection?.context.logger.error({ err: error, transport: connection.transport }, 'a connection failed');
-      connection?.close('internal');
-    }
+    connection?.guard(() => connection.received(chunk));
   }
 
   static #onDrain(this: ConnectedSocket): void {
@@ -166,11 +171,14 @@ export abstract class SocketConnection extends Connection implements Registered 
   }
 
   static #onClose(this: ConnectedSocket): void {
-    this[CONNECTION]?.abandon('client_gone');
+    const connection = this[CONNECTION];
+    if (!connection) return;
+    connection.abandon('client_gone');
+    if (connection.#closingTimer !== null) clearTimeout(connection.#closingTimer);
     this[CONNECTION] = null;
   }
 
-  static #onClosingTimeout(this: ConnectedSocket): void {
-    this.destroy();
+  static #giveUp(socket: Socket): void {
+    socket.destroy();
   }
 }

@@ -17,6 +17,7 @@ const ROOT_FILES: Record<string, string> = {
   'message.ts': 'message',
   'cursor.ts': 'message',
   'json-source.ts': 'message',
+  'queue.ts': 'message',
   'errors.ts': 'errors',
   'problem.ts': 'errors',
   'publish-request.ts': 'request',

@@ -1,7 +1,7 @@
 import { compareIds, idTime, type Message, type NewMessage } from '../../message.ts';
+import { Queue } from '../../queue.ts';
 import type { HistoryPage } from '../log.ts';
 import { expiryBound, judgeGap, type Retention } from '../retention.ts';
-import { Queue } from './queue.ts';
 
 /** What a message takes in memory besides its data, about. Counting it bounds the number of channels too. */
 const OVERHEAD_BYTES = 300;

@@ -40,6 +40,7 @@ export interface TailSettings {
 /** What open.lua found. */
 interface Opened {
   readonly floor: string;
+  readonly newest: string;
   readonly oldest: string;
   readonly oldestIsMarker: boolean;
 }
@@ -163,15 +164,17 @@ export class Tail {
     const seen = this.#newestSeen === undefined ? [] : [this.#newestSeen];
     const keys = [logKey(partition), floorKey(partition)];
     const opening = redis.fanfareOpen(keys.length, ...keys, ...seen, ...this.#unseen.ids(), ...known);
-    const [floor, , oldest, oldestIsMarker] = await this.#counted('open', opening);
-    return { floor, oldest, oldestIsMarker: oldestIsMarker === 1 };
+    const [floor, newest, oldest, oldestIsMarker] = await this.#counted('open', opening);
+    return { floor, newest, oldest, oldestIsMarker: oldestIsMarker === 1 };
   }
 
   /** The first session: hands on the newest messages. */
   async #begin(redis: LogRedis): Promise<void> {
     const { partition, historyTtlSeconds } = this.#settings;
-    const { floor } = await this.#open(redis);
-    const alive = idBefore(expiryBound(Date.now(), historyTtlSeconds));
+    const { floor, newest: end } = await this.#open(redis);
+    const expired = idBefore(expiryBound(Date.now(), historyTtlSeconds));
+    // This node's clock may be far ahead of the log's.
+    const alive = compareIds(expired, end) < 0 ? expired : end;
     const after = compareIds(floor, alive) > 0 ? floor : alive;
     const newest = await this.#counted('tail', readNewest(redis, partition, after, this.#recentBytes));
     const from = wholeFrom(newest, (await this.#open(redis)).oldest);

@@ -17,7 +17,7 @@ export class SseConnection extends SocketConnection {
   readonly delivery: Delivery;
   readonly #format: SseFormat;
   #subscriptions: readonly Subscription[] = [];
-  #caughtUp = false;
+  #caughtUp: 'no' | 'due' | 'told' = 'no';
 
   constructor(socket: Socket, context: ConnectionContext, format: SseFormat, plan: Plan) {
     super(socket, context);
@@ -50,13 +50,16 @@ export class SseConnection extends SocketConnection {
 
   caughtUp(): void {
     // Once for the stream, when the last of its partitions has caught up.
-    if (this.#caughtUp || !this.#live()) return;
-    this.#caughtUp = true;
+    if (this.#caughtUp === 'told') return;
+    this.#caughtUp = 'due';
+    if (!this.#live()) return;
+    this.#caughtUp = 'told';
     const cursor = this.#cursor();
     this.#write(encodeEvent({ name: 'fanfare:caught-up', data: JSON.stringify({ cursor }) }) + encodeHeartbeat(cursor));
   }
 
   beat(): void {
+    if (this.#caughtUp === 'due') this.caughtUp();
     this.#write(encodeHeartbeat(this.#live() ? this.#cursor() : undefined));
     this.markProgress();
     this.context.metrics.heartbeatsSent(this.transport, 1);

@@ -43,8 +43,10 @@ export class WebSocketConnection extends SocketConnection implements ReceiverHan
   start(head: string, rest: Buffer, channels: readonly string[], start: Start): void {
     const { nodeName, heartbeatSeconds } = this.context;
     this.open(Buffer.concat([Buffer.from(head), encodeText(serverMessage.welcome(nodeName, heartbeatSeconds))]));
-    if (channels.length > 0) this.#follow(channels, start);
-    if (rest.length > 0) this.received(rest);
+    this.guard(() => {
+      if (channels.length > 0) this.#follow(channels, start);
+      if (rest.length > 0) this.received(rest);
+    });
   }
 
   sendMessages(): number {
@@ -174,10 +176,11 @@ export class WebSocketConnection extends SocketConnection implements ReceiverHan
     const subscriptions = hub.subscribe(this, plan);
     this.#subscriptions ??= new Map();
     for (const subscription of subscriptions)
-      for (const channel of subscription.channels) {
-        this.#subscriptions.set(channel, subscription);
-        this.#tell(serverMessage.subscribed(channel, plan.cursor?.get(subscription.partition), ref));
-      }
+      for (const channel of subscription.channels) this.#subscriptions.set(channel, subscription);
+    this.socket.cork();
+    for (const { partition, channels: names } of subscriptions)
+      for (const channel of names) this.#tell(serverMessage.subscribed(channel, plan.cursor?.get(partition), ref));
+    this.socket.uncork();
     hub.start(plan, subscriptions);
   }
 

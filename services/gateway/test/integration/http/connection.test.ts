@@ -146,6 +146,16 @@ describe('requests in one connection with a stream', () => {
     });
   });
 
+  test('a stream that is asked for right behind a refusal is not opened in its place, and harms nothing', async () => {
+    const first = ['GET /v1/sse', 'HEAD /v1/sse?channel=a', 'PUT /v1/sse', 'GET /v1/nothing'];
+    for (const request of first)
+      for (const second of [head('GET /v1/sse?channel=a'), head('GET /v1/ws', WEBSOCKET_HEADERS)])
+        await withNode(head(request) + second, async (socket) => {
+          await until(() => socket.ended || socket.text.includes('\r\n\r\n'), 'an answer, or the end');
+          expect(socket.text).not.toMatch(/^HTTP\/1\.1 101/);
+        });
+  });
+
   test('a request behind a stream has no answer, and harms nothing', async () => {
     for (const second of ['/v1/openapi.json', '/v1/sse?channel=b', '/v1/channels/a/messages?wait=1'])
       await withNode(head('GET /v1/sse?channel=a') + head(`GET ${second}`), async (socket) => {

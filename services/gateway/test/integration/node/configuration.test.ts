@@ -94,7 +94,7 @@ test.concurrent('a port that is taken is told in one line, whichever of the two 
     for (const name of ['PORT', 'ADMIN_PORT'])
       expect(await runGateway({ [name]: port })).toEqual({
         code: 1,
-        stderr: `fanfare: cannot listen on 127.0.0.1:${port} (EADDRINUSE)\n`,
+        stderr: `fanfare: cannot listen on 127.0.0.1:${port}: the port is taken; choose another with PORT or ADMIN_PORT\n`,
       });
   } finally {
     taken.close();

@@ -138,3 +138,24 @@ test.concurrent('clients that do not answer the close, and readers that take not
   await mute.end();
   reader.close();
 });
+
+test.concurrent('peers that will not leave do not keep the node', async () => {
+  const gateway = await start({ FANFARE_DRAIN_SECONDS: '0' });
+  const websocket = new RawSocket(gateway.port).send(head('GET /v1/ws', WEBSOCKET_HEADERS));
+  const stream = new RawSocket(gateway.port).send(head('GET /v1/sse?channel=a'));
+  await websocket.hears('welcome');
+  await stream.hears('retry');
+  // Neither closes its side, and both go on talking.
+  const chatter = setInterval(() => {
+    websocket.send('\x8a\x80\0\0\0\0');
+    stream.send('x');
+  }, 200);
+  try {
+    gateway.process.kill('SIGTERM');
+    expect(await exitOf(gateway)).toBe(0);
+  } finally {
+    clearInterval(chatter);
+    websocket.close();
+    stream.close();
+  }
+});

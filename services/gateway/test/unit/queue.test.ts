@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Queue } from '../../../../src/log/embedded/queue.ts';
+import { Queue } from '../../src/queue.ts';
 
 test('an empty queue has nothing', () => {
   const queue = new Queue<number>();
