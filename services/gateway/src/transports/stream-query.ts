@@ -4,6 +4,8 @@ import { channelProblem } from '../message.ts';
 
 /** Most retained messages of each channel that a stream may start with. */
 export const MAX_LAST = 1000;
+/** The same over all channels of one request: they are in memory while the reader takes them. */
+const MAX_LAST_OF_ALL = 10_000;
 
 /**
  * Reads what a stream shall follow and where it starts from its query: `channel` (repeatable), `after` or `last`.
@@ -30,7 +32,13 @@ export function readStreamQuery(
     const problem = channelProblem(channel);
     if (problem !== undefined) throw new FanfareError('invalid_channel', `"channel": ${problem}`);
   }
-  return { channels, start: readStart(query.get('after') || undefined, query.get('last') ?? undefined) };
+  const start = readStart(query.get('after') || undefined, query.get('last') ?? undefined);
+  if ((start.last ?? 0) * channels.length > MAX_LAST_OF_ALL)
+    throw new FanfareError(
+      'invalid_request',
+      `"last" times the number of channels is at most ${MAX_LAST_OF_ALL}; here it is ${(start.last ?? 0) * channels.length}`,
+    );
+  return { channels, start };
 }
 
 /** `after` (empty: none) and `last` as a stream's start. Throws FanfareError `invalid_request`. */

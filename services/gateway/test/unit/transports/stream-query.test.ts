@@ -77,6 +77,12 @@ describe('where a stream starts', () => {
     },
   );
 
+  test('is bounded over all channels together', () => {
+    const channels = (count: number): string => Array.from({ length: count }, (_, i) => `channel=c${i}`).join('&');
+    expect(read(`${channels(10)}&last=1000`).start).toEqual({ last: 1000 });
+    expect(errorOf(`${channels(11)}&last=1000`).message).toContain('11000');
+  });
+
   test('is said in one way only', () => {
     expect(errorOf('channel=a&after=1-0&last=5')).toMatchObject({ code: 'invalid_request' });
     for (const query of ['after=1-0&after=1-0', 'last=1&last=1', 'format=raw&format=raw'])
