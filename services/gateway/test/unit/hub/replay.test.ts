@@ -1,71 +1,14 @@
 import { afterEach, expect, test } from 'vitest';
-import { Connection } from '../../../src/hub/connection.ts';
 import type { History } from '../../../src/hub/history.ts';
 import { Hub } from '../../../src/hub/hub.ts';
-import type { Subscription } from '../../../src/hub/subscription.ts';
 import { createEmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import type { Log } from '../../../src/log/log.ts';
-import type { EncodedMessage } from '../../../src/wire/encoded-message.ts';
+import { HubClient } from '../../support/hub-client.ts';
 import { silentLogger, silentMetrics } from '../../support/silent.ts';
 import { until } from '../../support/until.ts';
 
 const logger = silentLogger();
 const metrics = silentMetrics();
-
-/** A client that notes what it is told, in one list, and that may be told to leave by its first write. */
-class Client extends Connection {
-  readonly transport = 'http';
-  readonly delivery = 'messages';
-  closed = false;
-  readonly told: string[] = [];
-  subscriptions: Subscription[] = [];
-  readonly #hub: Hub;
-  readonly #leavesAtFirstWrite: boolean;
-
-  constructor(hub: Hub, leavesAtFirstWrite = false) {
-    super();
-    this.#hub = hub;
-    this.#leavesAtFirstWrite = leavesAtFirstWrite;
-  }
-
-  follow(channels: readonly string[], start: { cursor?: string; last?: number } = {}): this {
-    const plan = this.#hub.plan(channels, start);
-    this.subscriptions = this.#hub.subscribe(this, plan);
-    this.#hub.start(plan, this.subscriptions);
-    return this;
-  }
-
-  get live(): boolean {
-    return this.subscriptions.every(({ state }) => state === 'live');
-  }
-
-  send(): void {
-    throw new Error('this client takes messages');
-  }
-
-  sendMessages(messages: readonly EncodedMessage[]): number {
-    for (const { message } of messages) this.told.push(message.data);
-    if (this.#leavesAtFirstWrite) this.close();
-    return 0;
-  }
-
-  drained(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  gap(channel: string, _after: string, reason: string): void {
-    this.told.push(`gap ${channel} ${reason}`);
-  }
-
-  caughtUp(): void {
-    this.told.push('caught-up');
-  }
-
-  close(): void {
-    this.closed = true;
-    for (const subscription of this.subscriptions) this.#hub.leave(subscription);
-  }
-}
 
 const open: Log[] = [];
 afterEach(async () => {
@@ -131,10 +74,10 @@ test('a client that shares the answer to an older question misses nothing of wha
   await append('x', 'old');
   await append('other', 'newest in memory');
   const release = reads.hold();
-  const first = new Client(hub).follow(['x'], { last: 1 });
+  const first = new HubClient(hub).follow(['x'], { last: 1 });
   await append('x', 'between');
   await append('other', 'newest in memory');
-  const second = new Client(hub).follow(['x'], { last: 1 });
+  const second = new HubClient(hub).follow(['x'], { last: 1 });
   release();
   await until(() => first.live && second.live, 'both to be live');
   await append('x', 'live');
@@ -147,7 +90,7 @@ test('a client that the replay itself sends away leaves nothing behind in the hu
   const { hub, append } = await start();
   const before = hub.position(0);
   await append('x', '1');
-  const client = new Client(hub, true).follow(['x'], { cursor: before });
+  const client = new HubClient(hub, { leavesAtFirstWrite: true }).follow(['x'], { cursor: before });
   await until(() => client.closed, 'the client to be closed');
   await append('x', '2');
   expect([hub.subscriptionCount, hub.channelCount]).toEqual([0, 0]);
@@ -159,7 +102,7 @@ test('a channel with many messages does not cost a read of the quiet ones for ea
   const before = hub.position(0);
   await append('busy', ...Array.from({ length: 1000 }, (_, i) => String(i)));
   const quiet = Array.from({ length: 50 }, (_, i) => `quiet-${i}`);
-  const client = new Client(hub).follow(['busy', ...quiet], { cursor: before });
+  const client = new HubClient(hub).follow(['busy', ...quiet], { cursor: before });
   await until(() => client.live, 'the client to be live');
   expect(client.told).toEqual([...Array.from({ length: 1000 }, (_, i) => String(i)), 'caught-up']);
   expect(reads.count).toBeLessThan(2 * 51);
@@ -169,7 +112,7 @@ test('who has unsubscribed while a page was read is told of no gap, and is not s
   const { hub, reads, append } = await start();
   await append('x', '1', 'newest in memory');
   const release = reads.hold();
-  const client = new Client(hub).follow(['x'], { cursor: '5-0' });
+  const client = new HubClient(hub).follow(['x'], { cursor: '5-0' });
   await until(() => client.told.length > 0 && reads.count > 0, 'the page to be asked for');
   const [subscription] = client.subscriptions;
   if (subscription !== undefined) hub.drop(subscription, 'x');
@@ -186,7 +129,7 @@ test('only so many reads are under way at once, and all are answered', async () 
   for (let i = 0; i < 40; i++) cursors.push(await append('x', String(i)));
   await append('other', 'newest in memory');
   const release = reads.hold();
-  const clients = cursors.map((cursor) => new Client(hub).follow(['x'], { cursor }));
+  const clients = cursors.map((cursor) => new HubClient(hub).follow(['x'], { cursor }));
   await until(() => reads.count > 0, 'reads');
   expect(reads.count).toBeLessThanOrEqual(16);
   release();

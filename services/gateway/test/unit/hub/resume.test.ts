@@ -1,60 +1,16 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { formatCursor } from '../../../src/cursor.ts';
-import { Connection } from '../../../src/hub/connection.ts';
 import { Hub } from '../../../src/hub/hub.ts';
-import type { Subscription } from '../../../src/hub/subscription.ts';
 import { createEmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { compareIds, type Message } from '../../../src/message.ts';
-import type { EncodedMessage } from '../../../src/wire/encoded-message.ts';
+import { HubClient } from '../../support/hub-client.ts';
 import { silentLogger, silentMetrics } from '../../support/silent.ts';
 import { until } from '../../support/until.ts';
 
 const logger = silentLogger();
 const metrics = silentMetrics();
-
-/** A client that notes what it gets, and can be made slow. */
-class Client extends Connection {
-  readonly transport = 'http';
-  readonly delivery = 'messages';
-  closed = false;
-  caughtUpWith = 0;
-  readonly ids: string[] = [];
-  readonly gaps: string[] = [];
-  readonly slow: boolean;
-  subscriptions: Subscription[] = [];
-
-  constructor(slow = false) {
-    super();
-    this.slow = slow;
-  }
-
-  send(): void {
-    throw new Error('this client takes messages');
-  }
-
-  sendMessages(messages: readonly EncodedMessage[]): number {
-    for (const { message } of messages) this.ids.push(message.id);
-    return 0;
-  }
-
-  async drained(): Promise<void> {
-    if (this.slow) await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  gap(channel: string, after: string, reason: string): void {
-    this.gaps.push(`${channel} after ${after}: ${reason}`);
-  }
-
-  caughtUp(channels: readonly string[]): void {
-    this.caughtUpWith += channels.length;
-  }
-
-  close(): void {
-    this.closed = true;
-  }
-}
 
 interface Cluster {
   readonly log: Log;
@@ -134,22 +90,6 @@ async function startNodes(
   return { log, batches, nodes };
 }
 
-function follow(hub: Hub, client: Client, channels: readonly string[], cursor?: string, last?: number): void {
-  const plan = hub.plan(channels, {
-    ...(cursor === undefined ? {} : { cursor }),
-    ...(last === undefined ? {} : { last }),
-  });
-  client.subscriptions = hub.subscribe(client, plan);
-  hub.start(plan, client.subscriptions);
-}
-
-function leave(hub: Hub, client: Client): void {
-  client.closed = true;
-  for (const subscription of client.subscriptions) hub.leave(subscription);
-}
-
-const isLive = (client: Client): boolean => client.subscriptions.every(({ state }) => state === 'live');
-
 describe('a client that comes back', () => {
   test('has every message once and in order, whatever memory holds and however it came and went', async () => {
     await fc.assert(
@@ -173,10 +113,10 @@ describe('a client that comes back', () => {
           const accepted: string[] = [];
           const got: string[] = [];
           let cursor = hub.position(0);
-          let client: Client | undefined;
+          let client: HubClient | undefined;
           const disconnect = (): void => {
             if (client === undefined) return;
-            leave(hub, client);
+            client.close();
             got.push(...client.ids);
             cursor = client.ids.at(-1) ?? cursor;
             expect(client.gaps).toEqual([]);
@@ -185,8 +125,7 @@ describe('a client that comes back', () => {
           for (const { publishes, connected } of steps) {
             if (!connected) disconnect();
             else if (client === undefined) {
-              client = new Client(slow);
-              follow(hub, client, names, cursor);
+              client = new HubClient(hub, { slow }).follow(names, { cursor });
             }
             const outcomes = await log.appendMany(
               publishes.map((channel, i) => ({ channel: ['a', 'b:1', 'c', 'other'][channel] ?? 'a', data: String(i) })),
@@ -195,10 +134,9 @@ describe('a client that comes back', () => {
               if (!(outcome instanceof Error) && (publishes[i] ?? 0) < channels) accepted.push(outcome.id);
           }
           disconnect();
-          const final = new Client();
-          follow(hub, final, names, cursor);
-          await until(() => got.length + final.ids.length >= accepted.length && isLive(final), 'every message');
-          leave(hub, final);
+          const final = new HubClient(hub).follow(names, { cursor });
+          await until(() => got.length + final.ids.length >= accepted.length && final.live, 'every message');
+          final.close();
           expect([...got, ...final.ids]).toEqual(accepted);
           await log.close();
         },
@@ -227,18 +165,15 @@ describe('a client that comes back', () => {
           const accepted: string[] = [];
           const got: string[] = [];
           let cursor = nodes[0]?.hub.position(0) ?? '';
-          let client = new Client();
+          let client: HubClient | undefined;
           const hopTo = (node: TestNode | undefined): void => {
-            if (old !== undefined) leave(old.hub, client);
-            expect(client.gaps).toEqual([]);
-            got.push(...client.ids);
-            cursor = client.ids.at(-1) ?? cursor;
-            client = new Client();
-            old = node;
-            if (node !== undefined) follow(node.hub, client, ['a', 'b'], cursor);
+            client?.close();
+            expect(client?.gaps ?? []).toEqual([]);
+            got.push(...(client?.ids ?? []));
+            cursor = client?.ids.at(-1) ?? cursor;
+            client = node === undefined ? undefined : new HubClient(node.hub).follow(['a', 'b'], { cursor });
           };
-          let old: TestNode | undefined = nodes[0];
-          if (old !== undefined) follow(old.hub, client, ['a', 'b'], cursor);
+          hopTo(nodes[0]);
           for (const { publishes, advance, hop } of steps) {
             const outcomes = await log.appendMany(
               Array.from({ length: publishes }, (_, i) => ({ channel: i % 3 === 0 ? 'a' : 'b', data: String(i) })),
@@ -250,7 +185,10 @@ describe('a client that comes back', () => {
           }
           await until(() => accepted.length === 0 || batches.at(-1)?.position === accepted.at(-1), 'the log');
           for (const node of nodes) node.advance(batches, batches.length);
-          await until(() => got.length + client.ids.length >= accepted.length && isLive(client), 'every message');
+          await until(
+            () => client?.live === true && got.length + client.ids.length >= accepted.length,
+            'every message',
+          );
           hopTo(undefined);
           expect(got).toEqual(accepted);
           await log.close();
@@ -270,9 +208,8 @@ describe('a client that comes back', () => {
     const outcomes = await log.appendMany(
       Array.from({ length: 120 }, (_, i) => ({ channel: names[i % 6] ?? 'a', data: '1' })),
     );
-    const client = new Client();
-    follow(hub, client, names, formatCursor(places));
-    await until(() => isLive(client) && client.ids.length >= outcomes.length, 'every message');
+    const client = new HubClient(hub).follow(names, { cursor: formatCursor(places) });
+    await until(() => client.live && client.ids.length >= outcomes.length, 'every message');
     const ids = outcomes.map((outcome) => (outcome instanceof Error ? 'error' : outcome.id));
     expect([...client.ids].sort()).toEqual([...ids].sort());
     expect(client.gaps).toEqual([]);
@@ -285,8 +222,7 @@ describe('a cursor', () => {
     const { log, hub } = await start(10_000);
     const before = await log.append({ channel: 'a', data: '1' });
     await until(() => hub.position(0) === before.id, 'the tail');
-    const client = new Client();
-    follow(hub, client, ['a'], 'nonsense');
+    const client = new HubClient(hub).follow(['a'], { cursor: 'nonsense' });
     expect(client.gaps).toEqual(['a after nonsense: unknown']);
     const { id } = await log.append({ channel: 'a', data: '2' });
     await until(() => client.ids.length > 0, 'the next message');
@@ -295,18 +231,16 @@ describe('a cursor', () => {
 
   test('of a future that the log has not reached is a gap', async () => {
     const { hub } = await start(10_000);
-    const client = new Client();
-    follow(hub, client, ['a'], '99999999999999-0');
-    await until(() => isLive(client), 'the client to be live');
+    const client = new HubClient(hub).follow(['a'], { cursor: '99999999999999-0' });
+    await until(() => client.live, 'the client to be live');
     expect(client.gaps).toEqual(['a after 99999999999999-0: unknown']);
   });
 
   test('from before the log was made is a gap, and what the log holds is replayed', async () => {
     const { log, hub } = await start(10_000);
     const { id } = await log.append({ channel: 'a', data: '1' });
-    const client = new Client();
-    follow(hub, client, ['a'], '5-0');
-    await until(() => isLive(client) && client.ids.length > 0, 'the message');
+    const client = new HubClient(hub).follow(['a'], { cursor: '5-0' });
+    await until(() => client.live && client.ids.length > 0, 'the message');
     expect(client.gaps).toEqual(['a after 5-0: rewound']);
     expect(client.ids).toEqual([id]);
   });
@@ -315,9 +249,8 @@ describe('a cursor', () => {
     const { log, hub } = await start(1, 1, 3);
     const outcomes = await log.appendMany(Array.from({ length: 10 }, (_, i) => ({ channel: 'a', data: String(i) })));
     const ids = outcomes.map((outcome) => (outcome instanceof Error ? '' : outcome.id));
-    const client = new Client();
-    follow(hub, client, ['a'], ids[0]);
-    await until(() => isLive(client), 'the client to be live');
+    const client = new HubClient(hub).follow(['a'], { cursor: ids[0] ?? '' });
+    await until(() => client.live, 'the client to be live');
     expect(client.gaps).toEqual([`a after ${ids[0]}: trimmed`]);
     expect(client.ids).toEqual(ids.slice(7));
   });
@@ -329,12 +262,11 @@ describe('a cursor', () => {
     behind.floor(0, ahead.position(0));
     const first = await log.append({ channel: 'a', data: '1' });
     const second = await log.append({ channel: 'a', data: '2' });
-    const client = new Client();
-    follow(behind, client, ['a'], second.id);
+    const client = new HubClient(behind).follow(['a'], { cursor: second.id });
     expect(client.ids).toEqual([]);
     behind.deliver(0, [{ id: first.id, channel: 'a', data: '1' }], first.id);
     behind.deliver(0, [{ id: second.id, channel: 'a', data: '2' }], second.id);
-    await until(() => isLive(client), 'the client to be live');
+    await until(() => client.live, 'the client to be live');
     const third = await log.append({ channel: 'a', data: '3' });
     behind.deliver(0, [{ id: third.id, channel: 'a', data: '3' }], third.id);
     expect(client.ids).toEqual([third.id]);
@@ -350,17 +282,15 @@ describe('the hub', () => {
     );
     const ids = outcomes.map((outcome) => (outcome instanceof Error ? '' : outcome.id));
     await until(() => hub.position(0) === ids.at(-1), 'the tail');
-    const client = new Client();
-    follow(hub, client, ['a', 'b'], undefined, 3);
-    await until(() => isLive(client), 'the client to be live');
+    const client = new HubClient(hub).follow(['a', 'b'], { last: 3 });
+    await until(() => client.live, 'the client to be live');
     expect(client.ids).toEqual(ids.slice(14));
     expect(client.caughtUpWith).toBe(2);
   });
 
   test('tells everyone of a gap when the floor rises', async () => {
     const { hub } = await start(10_000);
-    const client = new Client();
-    follow(hub, client, ['a', 'b']);
+    const client = new HubClient(hub).follow(['a', 'b']);
     const before = hub.position(0);
     hub.floor(0, '99999999999999-0');
     expect(client.gaps).toEqual([`a after ${before}: rewound`, `b after ${before}: rewound`]);
@@ -372,39 +302,31 @@ describe('the hub', () => {
     const hub = new Hub(log, 10_000, metrics, logger);
     const begin = source.position(0);
     hub.floor(0, begin);
-    const client = new Client();
-    follow(hub, client, ['a']);
+    const client = new HubClient(hub).follow(['a']);
     const outcomes = await log.appendMany(Array.from({ length: 5 }, (_, i) => ({ channel: 'a', data: String(i) })));
     const ids = outcomes.map((outcome) => (outcome instanceof Error ? '' : outcome.id));
     hub.skipped(0, begin, ids[3] ?? '');
     hub.deliver(0, [{ id: ids[4] ?? '', channel: 'a', data: '4' }], ids[4] ?? '');
-    await until(() => isLive(client), 'the client to be live');
+    await until(() => client.live, 'the client to be live');
     expect(client.ids).toEqual(ids);
     expect(client.gaps).toEqual([]);
   });
 
   test('counts subscriptions and channels, and forgets those who left', async () => {
     const { hub } = await start(10_000);
-    const clients = [new Client(), new Client()];
-    for (const client of clients) follow(hub, client, ['a', 'b']);
+    const clients = [new HubClient(hub), new HubClient(hub)];
+    for (const client of clients) client.follow(['a', 'b']);
     expect([hub.subscriptionCount, hub.channelCount]).toEqual([4, 2]);
     const [first, second] = clients;
     if (first?.subscriptions[0]) hub.drop(first.subscriptions[0], 'a');
     expect([hub.subscriptionCount, hub.channelCount]).toEqual([3, 2]);
-    if (second) leave(hub, second);
+    if (second) second.close();
     expect([hub.subscriptionCount, hub.channelCount]).toEqual([1, 1]);
   });
 
   test('gives a connection that follows several channels one write in the order of the log', async () => {
     const { hub } = await start(10_000);
-    const writes: string[][] = [];
-    class Counting extends Client {
-      override sendMessages(messages: readonly EncodedMessage[]): number {
-        writes.push(messages.map(({ message }) => message.id));
-        return 0;
-      }
-    }
-    follow(hub, new Counting(), ['a', 'b']);
+    const client = new HubClient(hub).follow(['a', 'b']);
     const ids = ['1', '2', '3'].map((n) => `9999999999999-${n}`);
     expect(compareIds(ids[0] ?? '', hub.position(0))).toBeGreaterThan(0);
     hub.deliver(
@@ -416,6 +338,6 @@ describe('the hub', () => {
       ],
       ids[2] ?? '',
     );
-    expect(writes).toEqual([ids]);
+    expect(client.writes).toEqual([ids]);
   });
 });
