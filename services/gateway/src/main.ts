@@ -14,15 +14,6 @@ async function main(): Promise<void> {
   const config = readConfig(process.env);
   const logger = pino({ level: config.logLevel, base: { node: config.nodeName } });
   const node = await startNode(config, VERSION, logger);
-  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${node.port}`;
-  logger.info(
-    { url, adminPort: node.adminPort, log: config.redisUrl === undefined ? 'embedded' : 'redis', version: VERSION },
-    config.console ? `listening; the console is at ${url}/` : 'listening',
-  );
-  if (isLoopback(config.host)) logger.info({}, 'authentication is off, so this node listens on loopback only');
-  else logger.warn({}, 'authentication is off: everyone who can reach this node may publish and listen');
-  if (config.redisUrl === undefined)
-    logger.info({}, 'REDIS_URL is not set: messages live in this process only, and end with it');
   let drainingSince: number | undefined;
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {
@@ -40,6 +31,15 @@ async function main(): Promise<void> {
         },
       );
     });
+  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${node.port}`;
+  logger.info(
+    { url, adminPort: node.adminPort, log: config.redisUrl === undefined ? 'embedded' : 'redis', version: VERSION },
+    config.console ? `listening; the console is at ${url}/` : 'listening',
+  );
+  if (isLoopback(config.host)) logger.info({}, 'authentication is off, so this node listens on loopback only');
+  else logger.warn({}, 'authentication is off: everyone who can reach this node may publish and listen');
+  if (config.redisUrl === undefined)
+    logger.info({}, 'REDIS_URL is not set: messages live in this process only, and end with it');
   await node.ready;
   if (drainingSince === undefined) logger.info({}, 'ready');
 }
