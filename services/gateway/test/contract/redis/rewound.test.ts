@@ -40,7 +40,8 @@ async function snapshot(): Promise<(meanwhile?: string) => Promise<void>> {
   return async (meanwhile) => {
     const rewind = redis.client.multi().flushall();
     for (const [key, dump] of dumps) rewind.restore(key, 0, dump ?? '');
-    if (meanwhile !== undefined) rewind.xadd('fanfare:{p0}:log', '*', 'c', 'c', 'd', meanwhile);
+    // A little later than now: within one millisecond it could be given the very id of a message that was lost.
+    if (meanwhile !== undefined) rewind.xadd('fanfare:{p0}:log', `${Date.now() + 5}-0`, 'c', 'c', 'd', meanwhile);
     await rewind.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').exec();
   };
 }

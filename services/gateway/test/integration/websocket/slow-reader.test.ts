@@ -58,7 +58,8 @@ test('a replay goes at the pace of its reader: however much of it waits, it is n
   });
   try {
     const start = await publish(roomy.url, 'large', 'start');
-    for (let i = 0; i < 2; i++) await publish(roomy.url, 'large', 'x'.repeat(mebibytes - 2));
+    // The first is as much as a chunk and fits into the kernel's buffers; the second waits for its reader.
+    for (const length of [40 * 1024, mebibytes - 2]) await publish(roomy.url, 'large', 'x'.repeat(length));
     const reader = new RawWebSocket(roomy.port, `/v1/ws?channel=large&after=${start}`);
     reader.socket.pause();
     await until(
