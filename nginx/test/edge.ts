@@ -37,7 +37,7 @@ export async function startEdge(nodePorts: readonly number[], settings: Partial<
     join(folder, 'nginx'),
     `fanfare-edge-${port}`,
   );
-  // Nodes may be missing on purpose: any answer shows that NGINX is there.
+  // Nodes may be missing on purpose; whatever is answered shows that NGINX is there.
   const missing = async () => ((await httpStatus(`${url}/.edge/invalid_request`)).status > 0 ? undefined : 'no answer');
   const nginx = new Supervisor({ ...part, missing }, { guardian, log, restart: false, stdout: output });
   const stop = async () => {

@@ -45,8 +45,11 @@ export class Partition {
       channel.batch.messages.push(encoded);
     }
     this.position = position;
-    if (channels.length > 0) this.#handOut(channels);
-    if (this.#waiting.length > 0) this.#wake();
+    try {
+      if (channels.length > 0) this.#handOut(channels);
+    } finally {
+      if (this.#waiting.length > 0) this.#wake();
+    }
   }
 
   /** Forgets what is remembered: the tail goes on from `position`, and what came before was not delivered here. */
@@ -127,11 +130,19 @@ export class Partition {
     }
     const merged = new MergedBatches();
     const counts = new DeliveryCounts();
+    let failure: unknown;
     try {
       for (const connection of connections) {
         const { touched, alsoTouched } = connection;
         const batch = alsoTouched === null ? touched?.batch : merged.of(alsoTouched);
-        if (batch) counts.add(connection.transport, batch.messages.length, hand(connection, batch));
+        if (!batch) continue;
+        try {
+          counts.add(connection.transport, batch.messages.length, hand(connection, batch));
+        } catch (error) {
+          // Whoever cannot be served is sent to come back with its cursor: that loses nothing, going on would.
+          failure ??= error;
+          connection.close('internal');
+        }
       }
       const oldest = channels[0]?.batch?.messages[0];
       if (oldest !== undefined) this.#metrics.deliveryLag((Date.now() - idTime(oldest.message.id)) / 1000);
@@ -143,6 +154,8 @@ export class Partition {
       for (const channel of channels) channel.batch = null;
       counts.report(this.#metrics);
     }
+    // The tail logs it, and goes on.
+    if (failure !== undefined) throw failure;
   }
 
   #wake(): void {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Gateway, metric, startGateway } from '../../support/gateway.ts';
 import { exchange } from '../../support/http-exchange.ts';
+import { METRIC_TYPES } from '../../support/metric-types.ts';
 import { publish } from '../../support/publish.ts';
 import { SseClient } from '../../support/sse-client.ts';
 import { until } from '../../support/until.ts';
@@ -35,25 +36,7 @@ test('every metric of the protocol is there, with a type, beside those of Node',
   expect(answer.headers['content-type']).toContain('text/plain');
   const types = new Map([...answer.text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type]) => [name, type]));
   const expected = {
-    fanfare_connections: 'gauge',
-    fanfare_connections_opened_total: 'counter',
-    fanfare_connections_closed_total: 'counter',
-    fanfare_connections_refused_total: 'counter',
-    fanfare_heartbeats_sent_total: 'counter',
-    fanfare_heartbeat_failures_total: 'counter',
-    fanfare_subscriptions: 'gauge',
-    fanfare_channels: 'gauge',
-    fanfare_messages_published_total: 'counter',
-    fanfare_publish_duration_seconds: 'histogram',
-    fanfare_deliveries_total: 'counter',
-    fanfare_delivered_bytes_total: 'counter',
-    fanfare_delivery_lag_seconds: 'histogram',
-    fanfare_resumes_total: 'counter',
-    fanfare_gaps_total: 'counter',
-    fanfare_slow_consumers_total: 'counter',
-    fanfare_log_tail_lag_seconds: 'gauge',
-    fanfare_log_errors_total: 'counter',
-    fanfare_build_info: 'gauge',
+    ...METRIC_TYPES,
     process_resident_memory_bytes: 'gauge',
     nodejs_eventloop_lag_seconds: 'gauge',
   };

@@ -122,6 +122,26 @@ test('who has unsubscribed while a page was read is told of no gap, and is not s
   expect(client.closed).toBe(false);
 });
 
+test('a connection that cannot be served is sent away, and the others get their messages', async () => {
+  const { hub, append } = await start();
+  class Broken extends HubClient {
+    override sendMessages(): number {
+      throw new Error('cannot');
+    }
+  }
+  const before = new HubClient(hub).follow(['x']);
+  const broken = new Broken(hub).follow(['x']);
+  const after = new HubClient(hub).follow(['x']);
+  await append('x', '1');
+  await append('x', '2');
+  expect([before.told, after.told]).toEqual([
+    ['1', '2'],
+    ['1', '2'],
+  ]);
+  expect(broken.closed).toBe(true);
+  expect(hub.subscriptionCount).toBe(2);
+});
+
 test('only so many reads are under way at once, and all are answered', async () => {
   const { hub, reads, append } = await start();
   const cursors: string[] = [];

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { PrometheusMetrics } from '../../../src/metrics/prometheus.ts';
+import { METRIC_TYPES } from '../../support/metric-types.ts';
 
 let metrics: PrometheusMetrics;
 
@@ -23,27 +24,7 @@ async function types(): Promise<Map<string, string>> {
 describe('the exposition', () => {
   test('has every metric of the contract', async () => {
     const own = [...(await types())].filter(([name]) => name.startsWith('fanfare_'));
-    expect(Object.fromEntries(own)).toEqual({
-      fanfare_connections: 'gauge',
-      fanfare_connections_opened_total: 'counter',
-      fanfare_connections_closed_total: 'counter',
-      fanfare_connections_refused_total: 'counter',
-      fanfare_heartbeats_sent_total: 'counter',
-      fanfare_heartbeat_failures_total: 'counter',
-      fanfare_subscriptions: 'gauge',
-      fanfare_channels: 'gauge',
-      fanfare_messages_published_total: 'counter',
-      fanfare_publish_duration_seconds: 'histogram',
-      fanfare_deliveries_total: 'counter',
-      fanfare_delivered_bytes_total: 'counter',
-      fanfare_delivery_lag_seconds: 'histogram',
-      fanfare_resumes_total: 'counter',
-      fanfare_gaps_total: 'counter',
-      fanfare_slow_consumers_total: 'counter',
-      fanfare_log_tail_lag_seconds: 'gauge',
-      fanfare_log_errors_total: 'counter',
-      fanfare_build_info: 'gauge',
-    });
+    expect(Object.fromEntries(own)).toEqual(METRIC_TYPES);
   });
 
   test("has the runtime's own metrics too, and the content type of Prometheus text", async () => {

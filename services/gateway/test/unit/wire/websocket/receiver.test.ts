@@ -1,40 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { OPCODE } from '../../../../src/wire/websocket/frame.ts';
 import { Receiver } from '../../../../src/wire/websocket/receiver.ts';
-import { clientFragments, clientFrame, closePayload, Recorder, type Told, WsSender } from './client.ts';
-
-const MAX = 1000;
-
-/** What a fresh receiver tells of these bytes, when they come in one chunk. */
-function receive(bytes: Buffer | readonly Buffer[], maxMessageBytes = MAX): Told[] {
-  const handler = new Recorder();
-  new Receiver({ maxMessageBytes, handler }).push(Buffer.concat([bytes].flat()));
-  return handler.told;
-}
-
-/** The same, byte by byte: every byte is a chunk of its own. */
-function receiveByBytes(bytes: Buffer | readonly Buffer[], maxMessageBytes = MAX): Told[] {
-  const handler = new Recorder();
-  const receiver = new Receiver({ maxMessageBytes, handler });
-  for (const byte of Buffer.concat([bytes].flat())) receiver.push(Buffer.from([byte]));
-  return handler.told;
-}
-
-function expectTold(bytes: Buffer | readonly Buffer[], told: Told[], maxMessageBytes = MAX): void {
-  expect(receive(bytes, maxMessageBytes), 'in one chunk').toEqual(told);
-  expect(receiveByBytes(bytes, maxMessageBytes), 'byte by byte').toEqual(told);
-}
-
-/** How many bytes a receiver takes until it fails. */
-function bytesUntilFailure(bytes: Buffer, maxMessageBytes = MAX): number {
-  const handler = new Recorder();
-  const receiver = new Receiver({ maxMessageBytes, handler });
-  for (let at = 0; at < bytes.length; at++) {
-    receiver.push(Buffer.from(bytes.subarray(at, at + 1)));
-    if (handler.told.some((each) => 'failed' in each)) return at + 1;
-  }
-  return Number.POSITIVE_INFINITY;
-}
+import { clientFragments, clientFrame, closePayload, Recorder, WsSender } from './client.ts';
+import { bytesUntilFailure, expectTold, MAX, receive } from './receiving.ts';
 
 const hello = clientFrame(OPCODE.text, 'Hello');
 
@@ -238,58 +206,6 @@ describe('close frames (RFC 6455 5.5.1 and 7.4)', () => {
 
   test('nothing is read after it', () => {
     expectTold([clientFrame(OPCODE.close, closePayload(1000)), hello, clientFrame(15)], [{ close: 1000, reason: '' }]);
-  });
-});
-
-describe('text is UTF-8 (RFC 6455 5.6 and 8.1)', () => {
-  test('a character may be cut by fragments anywhere', () => {
-    const bytes = Buffer.from('κόσμε€𐀀');
-    for (let cut = 0; cut <= bytes.length; cut++)
-      expectTold(clientFragments(OPCODE.text, [bytes.subarray(0, cut), bytes.subarray(cut)]), [{ text: 'κόσμε€𐀀' }]);
-  });
-
-  test('a byte order mark and U+FFFD are text as any other', () => {
-    expectTold(clientFrame(OPCODE.text, '\ufeffa\ufffd'), [{ text: '\ufeffa\ufffd' }]);
-    expectTold(clientFragments(OPCODE.text, ['\ufeff', 'a\ufffd']), [{ text: '\ufeffa\ufffd' }]);
-  });
-
-  test('bad bytes in a whole frame fail with 1007', () => {
-    for (const hex of ['80', 'c080', 'eda080', 'f4908080', 'f8', '61ff61', 'e282'])
-      expectTold([clientFrame(OPCODE.text, Buffer.from(hex, 'hex')), hello], [{ failed: 1007 }]);
-  });
-
-  test('a bad byte fails when it comes, before its frame is whole', () => {
-    const bytes = Buffer.concat([Buffer.from('aé'), Buffer.from('f4908080', 'hex'), Buffer.alloc(900, 'b')]);
-    expect(bytesUntilFailure(clientFrame(OPCODE.text, bytes))).toBe(8 + 3 + 2); // at 90, which cannot follow F4
-  });
-
-  test('a bad byte fails when it comes, across fragments', () => {
-    const [first, second] = clientFragments(OPCODE.text, [Buffer.from('e2', 'hex'), Buffer.from('41aa', 'hex')]) as [
-      Buffer,
-      Buffer,
-    ];
-    expect(bytesUntilFailure(Buffer.concat([first, second]))).toBe(first.length + 6 + 1);
-  });
-
-  test('a bad byte fails when it comes, also deep in a large piece', () => {
-    const bytes = Buffer.alloc(500, 'a');
-    bytes[450] = 0xff;
-    const handler = new Recorder();
-    new Receiver({ maxMessageBytes: MAX, handler }).push(clientFrame(OPCODE.text, bytes).subarray(0, 8 + 460));
-    expect(handler.told).toEqual([{ failed: 1007 }]);
-  });
-
-  test('a message that ends inside a character fails with 1007', () => {
-    const cut = Buffer.from('€').subarray(0, 2);
-    expectTold(clientFragments(OPCODE.text, ['a', cut]), [{ failed: 1007 }]);
-    expectTold(clientFragments(OPCODE.text, [cut, '']), [{ failed: 1007 }]);
-  });
-
-  test('binary messages may hold any bytes', () => {
-    expectTold(clientFrame(OPCODE.binary, Buffer.from('80ff', 'hex')), [{ binary: '80ff' }]);
-    expectTold(clientFragments(OPCODE.binary, [Buffer.from('c0', 'hex'), Buffer.from('e2', 'hex')]), [
-      { binary: 'c0e2' },
-    ]);
   });
 });
 

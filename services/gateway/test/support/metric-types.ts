@@ -1,0 +1,22 @@
+/** Every metric of the contract, and its type. */
+export const METRIC_TYPES = {
+  fanfare_connections: 'gauge',
+  fanfare_connections_opened_total: 'counter',
+  fanfare_connections_closed_total: 'counter',
+  fanfare_connections_refused_total: 'counter',
+  fanfare_heartbeats_sent_total: 'counter',
+  fanfare_heartbeat_failures_total: 'counter',
+  fanfare_subscriptions: 'gauge',
+  fanfare_channels: 'gauge',
+  fanfare_messages_published_total: 'counter',
+  fanfare_publish_duration_seconds: 'histogram',
+  fanfare_deliveries_total: 'counter',
+  fanfare_delivered_bytes_total: 'counter',
+  fanfare_delivery_lag_seconds: 'histogram',
+  fanfare_resumes_total: 'counter',
+  fanfare_gaps_total: 'counter',
+  fanfare_slow_consumers_total: 'counter',
+  fanfare_log_tail_lag_seconds: 'gauge',
+  fanfare_log_errors_total: 'counter',
+  fanfare_build_info: 'gauge',
+} as const;
