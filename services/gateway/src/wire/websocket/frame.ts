@@ -5,8 +5,14 @@ export const OPCODE = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, p
 
 export type Opcode = (typeof OPCODE)[keyof typeof OPCODE];
 
+/** What a message is, as its first frame says. */
+export type DataOpcode = typeof OPCODE.text | typeof OPCODE.binary;
+
 /** Bytes that a control frame's payload may have at most (RFC 6455, 5.5). */
 export const MAX_CONTROL_BYTES = 125;
+
+/** The reserved bit that marks a message as compressed, in its first frame (RFC 7692, 6). */
+export const RSV1 = 0x40;
 
 const FIN = 0x80;
 const MAX_REASON_BYTES = MAX_CONTROL_BYTES - 2;
@@ -22,16 +28,26 @@ export const EMPTY_PONG = encodeFrame(OPCODE.pong, Buffer.alloc(0));
 export function encodeFrame(opcode: Opcode, payload: Buffer): Buffer {
   if (opcode >= OPCODE.close && payload.length > MAX_CONTROL_BYTES)
     throw new RangeError(`a control frame holds at most ${MAX_CONTROL_BYTES} bytes, not ${payload.length}`);
-  const frame = Buffer.allocUnsafe(headBytes(payload.length) + payload.length);
-  payload.copy(frame, writeHead(frame, opcode, payload.length));
-  return frame;
+  return encodeWhole(FIN | opcode, payload);
+}
+
+/** A whole, unmasked frame's payload, over the same memory. */
+export function payloadOf(frame: Buffer): Buffer {
+  const length = frame[1] as number;
+  if (length <= 125) return frame.subarray(2);
+  return frame.subarray(length === 126 ? 4 : 10);
+}
+
+/** A data frame as it is when its payload is compressed: with this one instead, and RSV1 (RFC 7692, 7.2.1). */
+export function encodeCompressed(frame: Buffer, payload: Buffer): Buffer {
+  return encodeWhole((frame[0] as number) | RSV1, payload);
 }
 
 /** A text frame. Half of a surrogate pair becomes U+FFFD, since it has no UTF-8 form. */
 export function encodeText(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const frame = Buffer.allocUnsafe(headBytes(length) + length);
-  frame.write(text, writeHead(frame, OPCODE.text, length));
+  frame.write(text, writeHead(frame, FIN | OPCODE.text, length));
   return frame;
 }
 
@@ -59,14 +75,20 @@ export function encodeClose(code: number, reason = ''): Buffer {
   return encodeFrame(OPCODE.close, payload.subarray(0, 2 + written));
 }
 
+function encodeWhole(firstByte: number, payload: Buffer): Buffer {
+  const frame = Buffer.allocUnsafe(headBytes(payload.length) + payload.length);
+  payload.copy(frame, writeHead(frame, firstByte, payload.length));
+  return frame;
+}
+
 function headBytes(length: number): number {
   if (length <= 125) return 2;
   return length <= 0xffff ? 4 : 10;
 }
 
 /** Writes the head of a whole, unmasked frame; answers where the payload begins. */
-function writeHead(frame: Buffer, opcode: Opcode, length: number): number {
-  frame[0] = FIN | opcode;
+function writeHead(frame: Buffer, firstByte: number, length: number): number {
+  frame[0] = firstByte;
   if (length <= 125) {
     frame[1] = length;
     return 2;

@@ -1,12 +1,16 @@
-import { MAX_CONTROL_BYTES, OPCODE } from './frame.ts';
+import { MAX_CONTROL_BYTES, OPCODE, RSV1 } from './frame.ts';
+
+const RESERVED_BITS = 0x70;
 
 /**
  * What is wrong with a frame's first byte (FIN, RSV1–3, opcode: RFC 6455, 5.2), or undefined. `isInMessage`: a message has
- * begun and not ended, so its next fragment may come, and no other message (5.4).
+ * begun and not ended, so its next fragment may come, and no other message (5.4). `deflate`: permessage-deflate was
+ * negotiated, so that RSV1 may mark a message's first frame, and none else (RFC 7692, 6).
  */
-export function firstByteProblem(byte: number, isInMessage: boolean): string | undefined {
-  if ((byte & 0x70) !== 0) return 'a reserved bit is set';
+export function firstByteProblem(byte: number, isInMessage: boolean, deflate: boolean): string | undefined {
   const opcode = byte & 0x0f;
+  const mayBeCompressed = deflate && (opcode === OPCODE.text || opcode === OPCODE.binary);
+  if ((byte & RESERVED_BITS & (mayBeCompressed ? ~RSV1 : ~0)) !== 0) return 'a reserved bit is set';
   switch (opcode) {
     case OPCODE.continuation:
       return isInMessage ? undefined : 'a continuation frame continues nothing';

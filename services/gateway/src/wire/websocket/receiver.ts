@@ -1,6 +1,7 @@
 import { isCloseCode, NO_CODE } from './close-code.ts';
-import { OPCODE } from './frame.ts';
+import { OPCODE, RSV1 } from './frame.ts';
 import { firstByteProblem, secondByteProblem } from './head.ts';
+import { inflateMessage } from './inflate.ts';
 import { turnMask, unmask } from './mask.ts';
 import { advanceUtf8, decodeUtf8, UTF8_BOUNDARY, UTF8_INVALID } from './utf8.ts';
 
@@ -9,6 +10,8 @@ import { advanceUtf8, decodeUtf8, UTF8_BOUNDARY, UTF8_INVALID } from './utf8.ts'
  * Buffers may be kept: the receiver does not use them again.
  */
 export interface ReceiverHandler {
+  /** A frame of any kind has begun: once for each, so that their number can be bounded. */
+  frame(): void;
   text(payload: string): void;
   binary(payload: Buffer): void;
   ping(payload: Buffer): void;
@@ -20,14 +23,19 @@ export interface ReceiverHandler {
 }
 
 export interface ReceiverProblem {
-  /** What to close with (RFC 6455, 7.4.1): a protocol error, text that is not UTF-8, a message that is too large. */
+  /** What to close with (RFC 6455, 7.4.1): a protocol error, bytes that are not what they should be, a message that is too large. */
   readonly code: 1002 | 1007 | 1009;
   readonly detail: string;
 }
 
 export interface ReceiverOptions {
-  /** Largest message in bytes, over all its fragments. A larger one fails with 1009 as soon as a head announces it. */
+  /**
+   * Largest message in bytes, over all its fragments. A larger one fails with 1009: as soon as a head announces it, or, of a
+   * compressed one, when so many have come out.
+   */
   readonly maxMessageBytes: number;
+  /** True when permessage-deflate was negotiated (RFC 7692): a message may be compressed. */
+  readonly deflate: boolean;
   readonly handler: ReceiverHandler;
 }
 
@@ -51,6 +59,7 @@ const NOT_UTF8 = 'a text message is not UTF-8';
 export class Receiver {
   readonly #handler: ReceiverHandler;
   readonly #maxMessageBytes: number;
+  readonly #deflate: boolean;
   #state = FIRST_BYTE;
   /** Bytes still to come of what the state names. */
   #missing = 0;
@@ -62,7 +71,7 @@ export class Receiver {
   #mask = 0;
   #controlPayload: Buffer | undefined;
 
-  // The message: text, binary or none; the first bytes of it, and how its UTF-8 stands.
+  // The message: text, binary or none, with RSV1 when it is compressed; the first bytes of it, and how its UTF-8 stands.
   #kind: number = NO_MESSAGE;
   #message: Buffer | undefined;
   #messageBytes = 0;
@@ -71,6 +80,7 @@ export class Receiver {
   constructor(options: ReceiverOptions) {
     this.#handler = options.handler;
     this.#maxMessageBytes = Math.min(options.maxMessageBytes, LENGTH_CEILING - 1);
+    this.#deflate = options.deflate;
   }
 
   /** Takes the next bytes. The chunk is the receiver's from here on: it is unmasked in place, and payloads share it. */
@@ -124,15 +134,16 @@ export class Receiver {
   }
 
   #readFirstByte(byte: number): void {
-    const problem = firstByteProblem(byte, this.#kind !== NO_MESSAGE);
+    const problem = firstByteProblem(byte, this.#kind !== NO_MESSAGE, this.#deflate);
     if (problem !== undefined) {
       this.#fail(1002, problem);
       return;
     }
     this.#isFinal = byte >= 0x80;
     this.#opcode = byte & 0x0f;
-    if (this.#opcode === OPCODE.text || this.#opcode === OPCODE.binary) this.#kind = this.#opcode;
+    if (this.#opcode === OPCODE.text || this.#opcode === OPCODE.binary) this.#kind = byte & (RSV1 | 0x0f);
     this.#state = SECOND_BYTE;
+    this.#handler.frame();
   }
 
   #readSecondByte(byte: number): void {
@@ -166,8 +177,8 @@ export class Receiver {
   }
 
   #endLength(): void {
-    if (this.#opcode < OPCODE.close && this.#length > this.#maxMessageBytes - this.#messageBytes) {
-      this.#fail(1009, `a message has more than ${this.#maxMessageBytes} bytes`);
+    if (this.#opcode < OPCODE.close && this.#length > this.#maxPayloadBytes() - this.#messageBytes) {
+      this.#failTooLarge();
       return;
     }
     this.#mask = 0;
@@ -189,14 +200,29 @@ export class Receiver {
 
   /** A message in one frame in one chunk, the usual case: nothing is kept or copied. */
   #readMessage(chunk: Buffer, start: number, end: number): void {
+    const kind = this.#kind;
     this.#kind = NO_MESSAGE;
-    if (this.#opcode === OPCODE.binary) {
-      this.#handler.binary(chunk.subarray(start, end));
+    if (isCompressed(kind)) this.#inflate(kind, chunk.subarray(start, end));
+    else this.#endWhole(kind, chunk, start, end);
+  }
+
+  #endWhole(opcode: number, bytes: Buffer, start: number, end: number): void {
+    if (opcode === OPCODE.binary) {
+      this.#handler.binary(bytes.subarray(start, end));
       return;
     }
-    const text = decodeUtf8(chunk, start, end);
+    const text = decodeUtf8(bytes, start, end);
     if (text === undefined) this.#fail(1007, NOT_UTF8);
     else this.#handler.text(text);
+  }
+
+  /** A compressed message, whole: only now is it known what it says. */
+  #inflate(kind: number, payload: Buffer): void {
+    const message = inflateMessage(payload, this.#maxMessageBytes);
+    if (message === 'too_large') this.#failTooLarge();
+    // RFC 7692 names no code. 1007 is for what a message's bytes must not be, and what other implementations send.
+    else if (message === 'invalid') this.#fail(1007, 'a compressed message is not deflated data');
+    else this.#endWhole(kind & ~RSV1, message, 0, message.length);
   }
 
   #readFragment(chunk: Buffer, start: number, end: number): void {
@@ -216,7 +242,7 @@ export class Receiver {
     const bytes = this.#messageBytes + end - start;
     let message = this.#message;
     if (message === undefined || message.length < bytes) {
-      const most = this.#isFinal ? bytes + this.#missing : this.#maxMessageBytes;
+      const most = this.#isFinal ? bytes + this.#missing : this.#maxPayloadBytes();
       message = Buffer.allocUnsafeSlow(Math.min(2 * bytes, most)); // from the pool, it would hold a whole slab
       this.#message?.copy(message, 0, 0, this.#messageBytes);
       this.#message = message;
@@ -231,7 +257,8 @@ export class Receiver {
     this.#kind = NO_MESSAGE;
     this.#message = undefined;
     this.#messageBytes = 0;
-    if (kind === OPCODE.binary) this.#handler.binary(payload);
+    if (isCompressed(kind)) this.#inflate(kind, payload);
+    else if (kind === OPCODE.binary) this.#handler.binary(payload);
     else if (this.#utf8 === UTF8_BOUNDARY) this.#handler.text(payload.toString());
     else this.#fail(1007, 'a text message ends inside a character');
   }
@@ -269,8 +296,28 @@ export class Receiver {
     this.#handler.closeReceived(code, reason);
   }
 
+  #maxPayloadBytes(): number {
+    return isCompressed(this.#kind) ? maxCompressedBytes(this.#maxMessageBytes) : this.#maxMessageBytes;
+  }
+
+  #failTooLarge(): void {
+    this.#fail(1009, `a message has more than ${this.#maxMessageBytes} bytes`);
+  }
+
   #fail(code: ReceiverProblem['code'], detail: string): void {
     this.stop();
     this.#handler.failed({ code, detail });
   }
+}
+
+function isCompressed(kind: number): boolean {
+  return (kind & RSV1) !== 0;
+}
+
+/**
+ * What the payload of a compressed message of up to `bytes` may have: deflate's fixed codes need up to nine bits for a byte,
+ * and its blocks have ends. Whoever compresses worse sends it plain.
+ */
+function maxCompressedBytes(bytes: number): number {
+  return Math.min(bytes + (bytes >>> 3) + 64, LENGTH_CEILING - 1);
 }

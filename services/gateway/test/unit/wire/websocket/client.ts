@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { constants, deflateRawSync } from 'node:zlib';
 import { OPCODE, type Opcode } from '../../../../src/wire/websocket/frame.ts';
 import type { ReceiverHandler, ReceiverProblem } from '../../../../src/wire/websocket/receiver.ts';
 
@@ -41,6 +42,16 @@ export function clientFragments(opcode: Opcode, pieces: readonly (Buffer | strin
   );
 }
 
+/** The head of a compressed message's first frame. */
+export const COMPRESSED: FrameFaults = { reserved: 0b100 };
+
+/** A message's bytes as a client compresses them, by RFC 7692, 7.2.1. */
+export function compress(plain: Buffer | string): Buffer {
+  const deflated = deflateRawSync(plain, { finishFlush: constants.Z_SYNC_FLUSH });
+  if (deflated.subarray(-4).toString('hex') !== '0000ffff') throw new Error('the flush did not end the block');
+  return deflated.subarray(0, -4);
+}
+
 /** A close frame's payload. */
 export function closePayload(code: number, reason: Buffer | string = ''): Buffer {
   return Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]);
@@ -58,8 +69,12 @@ export type Told =
 /** Binary payloads stand in it as hex. */
 export class Recorder implements ReceiverHandler {
   readonly told: Told[] = [];
+  frames = 0;
   detail = '';
 
+  frame(): void {
+    this.frames++;
+  }
   text(payload: string): void {
     this.told.push({ text: payload });
   }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OPCODE } from '../../../../src/wire/websocket/frame.ts';
 import { Receiver } from '../../../../src/wire/websocket/receiver.ts';
-import { clientFrame, closePayload, Recorder, type Told } from './client.ts';
+import { COMPRESSED, clientFrame, closePayload, compress, Recorder, type Told } from './client.ts';
 
 const MAX = 100_000;
 
@@ -32,30 +32,33 @@ const payload = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).map((text) => text.repeat(400)),
 );
 
-/** A message cut into fragments at random, with control frames in between. */
+/** A message, compressed or not, cut into fragments at random, with control frames in between. */
 const message: fc.Arbitrary<Sent> = fc
   .record({
     payload,
+    compressed: fc.boolean(),
     cuts: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 4 }),
     between: fc.array(fc.array(control, { maxLength: 2 }), { maxLength: 4 }),
     masks: fc.array(mask, { minLength: 5, maxLength: 5 }),
   })
-  .map(({ payload, cuts, between, masks }) => {
-    const bytes = Buffer.from(payload);
+  .map(({ payload, compressed, cuts, between, masks }) => {
+    const plain = Buffer.from(payload);
+    const bytes = compressed ? compress(plain) : plain;
     const ends = [...cuts.map((cut) => Math.floor(cut * bytes.length)).sort((a, b) => a - b), bytes.length];
     const frames: Buffer[] = [];
     const told: Told[] = [];
     ends.forEach((end, i) => {
       const opcode = i > 0 ? OPCODE.continuation : typeof payload === 'string' ? OPCODE.text : OPCODE.binary;
       const fin = i === ends.length - 1;
-      frames.push(clientFrame(opcode, bytes.subarray(ends[i - 1] ?? 0, end), { fin, mask: masks[i] }));
+      const faults = compressed && i === 0 ? COMPRESSED : {};
+      frames.push(clientFrame(opcode, bytes.subarray(ends[i - 1] ?? 0, end), { ...faults, fin, mask: masks[i] }));
       if (fin) return;
       for (const each of between[i] ?? []) {
         frames.push(each.bytes);
         told.push(...each.told);
       }
     });
-    told.push(typeof payload === 'string' ? { text: payload } : { binary: bytes.toString('hex') });
+    told.push(typeof payload === 'string' ? { text: payload } : { binary: plain.toString('hex') });
     return { bytes: Buffer.concat(frames), told };
   });
 
@@ -85,7 +88,7 @@ const chunkSizes = fc.oneof(
 
 function receive(bytes: Buffer, sizes: readonly number[], maxMessageBytes = MAX): Recorder {
   const handler = new Recorder();
-  const receiver = new Receiver({ maxMessageBytes, handler });
+  const receiver = new Receiver({ maxMessageBytes, deflate: true, handler });
   let at = 0;
   for (let i = 0; at < bytes.length; i++) {
     const end = Math.min(at + (sizes[i % sizes.length] ?? 1), bytes.length);

@@ -23,7 +23,7 @@ describe('payload lengths (RFC 6455 5.2)', () => {
       const payload = Buffer.alloc(length, 'abcdefghijk');
       for (const chunkBytes of [length + 14, 1460, 7]) {
         const handler = new Recorder();
-        const receiver = new Receiver({ maxMessageBytes: 200_000, handler });
+        const receiver = new Receiver({ maxMessageBytes: 200_000, deflate: false, handler });
         const bytes = Buffer.concat([clientFrame(OPCODE.text, payload), clientFrame(OPCODE.binary, payload)]);
         for (let at = 0; at < bytes.length; at += chunkBytes)
           receiver.push(Buffer.from(bytes.subarray(at, at + chunkBytes)));
@@ -242,7 +242,7 @@ describe('the largest message (RFC 6455 10.4)', () => {
     const receivers: Receiver[] = [];
     const before = process.memoryUsage().arrayBuffers;
     for (let i = 0; i < 500; i++) {
-      const receiver = new Receiver({ maxMessageBytes, handler: new Recorder() });
+      const receiver = new Receiver({ maxMessageBytes, deflate: false, handler: new Recorder() });
       receiver.push(clientFrame(OPCODE.binary, 'a', { announcedLength: maxMessageBytes }));
       receiver.push(clientFrame(OPCODE.binary, 'more').subarray(6));
       receivers.push(receiver);
@@ -256,7 +256,7 @@ describe('the largest message (RFC 6455 10.4)', () => {
 describe('the end', () => {
   test('after a failure nothing is told, whatever comes', () => {
     const handler = new Recorder();
-    const receiver = new Receiver({ maxMessageBytes: MAX, handler });
+    const receiver = new Receiver({ maxMessageBytes: MAX, deflate: false, handler });
     receiver.push(Buffer.concat([hello, clientFrame(3), hello]));
     receiver.push(clientFrame(OPCODE.text, 'x'));
     receiver.push(clientFrame(OPCODE.close));
@@ -268,7 +268,7 @@ describe('the end', () => {
     const frame = clientFrame(OPCODE[method], 'abc');
     for (const chunks of [[Buffer.concat([frame, frame, hello])], [frame.subarray(0, 7), frame.subarray(7), frame]]) {
       const handler = new Recorder();
-      const receiver = new Receiver({ maxMessageBytes: MAX, handler });
+      const receiver = new Receiver({ maxMessageBytes: MAX, deflate: false, handler });
       const tell = handler[method].bind(handler) as (payload: string | Buffer) => void;
       handler[method] = (payload: string | Buffer) => {
         tell(payload);
@@ -279,9 +279,23 @@ describe('the end', () => {
     }
   });
 
+  test('a handler may stop the receiver when a frame begins: nothing of it is told', () => {
+    for (const frame of [hello, clientFrame(OPCODE.ping), clientFrame(OPCODE.close), clientFrame(OPCODE.binary)]) {
+      const handler = new Recorder();
+      const receiver = new Receiver({ maxMessageBytes: MAX, deflate: false, handler });
+      handler.frame = () => {
+        if (++handler.frames === 3) receiver.stop();
+      };
+      receiver.push(Buffer.concat([hello, hello, frame, hello, clientFrame(3)]));
+      receiver.push(Buffer.from(hello));
+      expect(handler.told).toEqual([{ text: 'Hello' }, { text: 'Hello' }]);
+      expect(handler.frames).toBe(3);
+    }
+  });
+
   test('a stopped receiver stays stopped in the middle of a frame', () => {
     const handler = new Recorder();
-    const receiver = new Receiver({ maxMessageBytes: MAX, handler });
+    const receiver = new Receiver({ maxMessageBytes: MAX, deflate: false, handler });
     receiver.push(Buffer.from(hello.subarray(0, 8)));
     receiver.stop();
     receiver.push(Buffer.from(hello.subarray(8)));
@@ -291,7 +305,7 @@ describe('the end', () => {
 
   test('what a handler throws is passed on and ends the receiver, since the rest of the chunk is lost', () => {
     const handler = new Recorder();
-    const receiver = new Receiver({ maxMessageBytes: MAX, handler });
+    const receiver = new Receiver({ maxMessageBytes: MAX, deflate: false, handler });
     handler.ping = () => {
       throw new Error('handler broke');
     };
@@ -301,12 +315,41 @@ describe('the end', () => {
   });
 });
 
+test('every frame is told of once, whatever it is and however it is cut', () => {
+  const frames = [
+    ...clientFragments(OPCODE.text, ['a', '', '', 'b']),
+    clientFrame(OPCODE.ping),
+    clientFrame(OPCODE.pong, 'p'),
+    clientFrame(OPCODE.binary, Buffer.alloc(900)),
+    clientFrame(OPCODE.text, ''),
+    clientFrame(OPCODE.close),
+  ];
+  const bytes = Buffer.concat(frames);
+  for (const chunkBytes of [1, 3, bytes.length]) {
+    const handler = new Recorder();
+    const receiver = new Receiver({ maxMessageBytes: MAX, deflate: false, handler });
+    for (let at = 0; at < bytes.length; at += chunkBytes)
+      receiver.push(Buffer.from(bytes.subarray(at, at + chunkBytes)));
+    expect(handler.frames).toBe(frames.length);
+  }
+});
+
+test('a frame is told of before what is in it', () => {
+  const order: string[] = [];
+  const handler = new Recorder();
+  handler.frame = () => order.push('frame');
+  handler.ping = () => order.push('ping');
+  const receiver = new Receiver({ maxMessageBytes: MAX, deflate: false, handler });
+  receiver.push(Buffer.concat([clientFrame(OPCODE.ping), clientFrame(OPCODE.ping)]));
+  expect(order).toEqual(['frame', 'ping', 'frame', 'ping']);
+});
+
 test('payloads may be kept: later frames do not change them', () => {
   const kept: Buffer[] = [];
   const handler = new Recorder();
   handler.binary = (payload) => kept.push(payload);
   handler.ping = (payload) => kept.push(payload);
-  const receiver = new Receiver({ maxMessageBytes: MAX, handler });
+  const receiver = new Receiver({ maxMessageBytes: MAX, deflate: false, handler });
   for (const text of ['one', 'two', 'three']) {
     receiver.push(clientFrame(OPCODE.binary, text));
     for (const frame of clientFragments(OPCODE.binary, [text, text])) receiver.push(frame);
