@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { proxyProblem } from './request/client-address.ts';
+import { originProblem } from './request/origins.ts';
 
 /** Everything that can be set, checked and frozen. Names carry their units. */
 export interface Config {
@@ -17,10 +19,19 @@ export interface Config {
   readonly heartbeatIntervalSeconds: number;
   readonly heartbeatTimeoutSeconds: number;
   readonly maxConnections: number;
+  /** 0: no limit. */
+  readonly maxConnectionsPerIp: number;
+  /** 0: no limit. */
+  readonly maxConnectionAgeSeconds: number;
   readonly maxChannelsPerConnection: number;
   readonly maxMessageBytes: number;
   readonly maxBacklogBytes: number;
+  readonly maxClientRatePerSecond: number;
+  readonly handshakeTimeoutSeconds: number;
   readonly drainSeconds: number;
+  readonly compression: boolean;
+  readonly allowedOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
   readonly console: boolean;
 }
 
@@ -38,11 +49,23 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
+const MAX_CONNECTIONS = 50_000;
+/** What a process has open besides its public port's sockets. */
+const OTHER_FILES = 100;
+
 /**
- * Reads the configuration from environment variables; `NAME_FILE` reads `NAME` from a file.
- * Throws ConfigError, which names every bad value, and every `FANFARE_` variable that is not known.
+ * Sockets that the public port may have: its connections, and a tenth more for publishers, pages being loaded, and requests
+ * that are refused.
  */
-export function readConfig(env: NodeJS.ProcessEnv): Config {
+export function maxSockets(maxConnections: number): number {
+  return Math.ceil(1.1 * maxConnections);
+}
+
+/**
+ * Reads the configuration from environment variables; `NAME_FILE` reads `NAME` from a file. `openFiles`: how many the process
+ * may have. Throws ConfigError, which names every bad value, and every `FANFARE_` variable that is not known.
+ */
+export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_INFINITY): Config {
   const source = new Environment(env);
   const host = source.text('HOST', '127.0.0.1', hostProblem);
   const auth = source.text('FANFARE_AUTH', '', oneOf(['', 'off']));
@@ -82,14 +105,34 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       // Known to be dead before it is asked again.
       heartbeatIntervalSeconds * 0.9,
     ),
-    // At about 6 KB each, 300 MB of memory; the limit on open files must allow it too.
-    maxConnections: source.integer('FANFARE_MAX_CONNECTIONS', 50_000, 1, 10_000_000),
+    // At about 6 KB each, 300 MB of memory; fewer where the system allows fewer open files.
+    maxConnections: source.integer(
+      'FANFARE_MAX_CONNECTIONS',
+      Math.max(1, Math.min(MAX_CONNECTIONS, Math.floor((openFiles - OTHER_FILES) / 1.1))),
+      1,
+      10_000_000,
+    ),
+    // Off: a whole company may come from one address, and behind a proxy that is not trusted everybody does.
+    maxConnectionsPerIp: source.integer('FANFARE_MAX_CONNECTIONS_PER_IP', 0, 0, 10_000_000),
+    maxConnectionAgeSeconds: source.seconds('FANFARE_MAX_CONNECTION_AGE', 0, 0, 31_536_000),
     maxChannelsPerConnection: source.integer('FANFARE_MAX_CHANNELS_PER_CONNECTION', 100, 1, 10_000),
     maxMessageBytes: source.integer('FANFARE_MAX_MESSAGE_BYTES', 64 * KiB, KiB, 4 * MiB),
     maxBacklogBytes: source.integer('FANFARE_MAX_BACKLOG_BYTES', MiB, 64 * KiB, 1024 * MiB),
+    // Frames of one WebSocket client, with ten seconds' worth at once: room for a service that publishes much, and at most
+    // about one hundredth of a core for one that only floods.
+    maxClientRatePerSecond: source.integer('FANFARE_MAX_CLIENT_RATE', 1000, 1, 1_000_000),
+    handshakeTimeoutSeconds: source.seconds('FANFARE_HANDSHAKE_TIMEOUT', 10, 0.1, 300),
     drainSeconds: source.seconds('FANFARE_DRAIN_SECONDS', 30, 0, 3600),
+    compression: source.text('FANFARE_COMPRESSION', 'on', oneOf(['on', 'off'])) === 'on',
+    allowedOrigins: source.list('FANFARE_ALLOWED_ORIGINS', originProblem),
+    trustedProxies: source.list('FANFARE_TRUSTED_PROXIES', proxyProblem),
     console: source.text('FANFARE_CONSOLE', loopback ? 'on' : 'off', oneOf(['on', 'off'])) === 'on',
   });
+  const neededFiles = maxSockets(config.maxConnections) + OTHER_FILES;
+  if (neededFiles > openFiles && openFiles > OTHER_FILES)
+    source.problem(
+      `FANFARE_MAX_CONNECTIONS=${config.maxConnections} needs ${neededFiles} open files, and this process may have ${openFiles}: raise that (ulimit -n), or lower it`,
+    );
   if (config.port !== 0 && config.port === config.adminPort) source.problem('PORT and ADMIN_PORT must differ');
   source.refuseUnknown();
   if (source.problems.length > 0) throw new ConfigError(source.problems);
@@ -120,6 +163,16 @@ class Environment {
     const problem = check(value);
     if (problem !== undefined) this.problem(`${name}: ${problem}`);
     return value;
+  }
+
+  /** Values that stand apart by commas or spaces. */
+  list(name: string, check: Check): readonly string[] {
+    const values = (this.#value(name) ?? '').split(/[\s,]+/).filter((value) => value !== '');
+    for (const value of values) {
+      const problem = check(value);
+      if (problem !== undefined) this.problem(`${name}: ${problem}`);
+    }
+    return values;
   }
 
   integer(name: string, fallback: number, least: number, most: number): number {

@@ -16,11 +16,13 @@ export const ERRORS = {
   forbidden: { status: 403, title: 'Not allowed' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
+  not_acceptable: { status: 406, title: 'Not acceptable' },
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
   too_large: { status: 413, title: 'Too large' },
   unsupported_media_type: { status: 415, title: 'Unsupported media type' },
   upgrade_required: { status: 426, title: 'This address speaks WebSocket only' },
   headers_too_large: { status: 431, title: 'The request head is too large' },
+  too_many_connections: { status: 429, title: 'Too many connections from one address', retryAfterSeconds: 30 },
   internal: { status: 500, title: 'Internal error' },
   log_unavailable: { status: 503, title: 'The log cannot be reached', retryAfterSeconds: 2 },
   /** The one error after which the message may have been published all the same. */
@@ -49,12 +51,17 @@ export class FanfareError extends Error {
 
 /** Why a connection is ended: its WebSocket close code (RFC 6455, section 7.4) and the reason that both transports name. */
 export const CLOSES = {
+  max_age: { code: 1001, comeBack: true },
   protocol_error: { code: 1002, comeBack: false },
   unsupported_data: { code: 1003, comeBack: false },
   invalid_utf8: { code: 1007, comeBack: false },
+  flooding: { code: 1008, comeBack: false },
   too_large: { code: 1009, comeBack: false },
   internal: { code: 1011, comeBack: true },
   draining: { code: 1012, comeBack: true },
+  full: { code: 1013, comeBack: true },
+  too_many_connections: { code: 1013, comeBack: true },
+  starting: { code: 1013, comeBack: true },
   log_unavailable: { code: 1013, comeBack: true },
   too_slow: { code: 4408, comeBack: true },
   missed_pong: { code: 4409, comeBack: true },

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { ConfigError, isLoopback, readConfig } from './config.ts';
 import { startNode } from './node.ts';
+import { openFilesLimit } from './open-files.ts';
 
 const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
   .version;
@@ -11,7 +12,7 @@ const SAME_SIGNAL_MILLISECONDS = 500;
 
 /** Starts a node from the environment, and stops it on SIGTERM or SIGINT. A second signal cuts the drain short. */
 async function main(): Promise<void> {
-  const config = readConfig(process.env);
+  const config = readConfig(process.env, openFilesLimit());
   const logger = pino({ level: config.logLevel, base: { node: config.nodeName } });
   const node = await startNode(config, VERSION, logger);
   let drainingSince: number | undefined;

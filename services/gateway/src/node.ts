@@ -3,21 +3,26 @@ import type { Server } from 'node:http';
 import { type AddressInfo, Server as NetServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Config } from './config.ts';
+import { type Config, maxSockets } from './config.ts';
 import { FanfareError } from './errors.ts';
 import { createAdminServer } from './http/admin-server.ts';
 import { createPublicServer } from './http/public-server.ts';
 import { CatchUp } from './hub/catch-up.ts';
 import { Hub } from './hub/hub.ts';
 import { Registry } from './hub/registry.ts';
+import { limitUnacknowledged } from './listener-timeout.ts';
 import { createEmbeddedLog } from './log/embedded/embedded-log.ts';
 import type { Log } from './log/log.ts';
 import { Publisher } from './log/publisher.ts';
 import { createRedisLog } from './log/redis/redis-log.ts';
 import type { Logger } from './logger.ts';
 import { PrometheusMetrics } from './metrics/prometheus.ts';
+import { TrustedProxies } from './request/client-address.ts';
+import { Origins } from './request/origins.ts';
+import { AddressLimit } from './transports/address-limit.ts';
 import { Admission } from './transports/admission.ts';
 import { SseEndpoint } from './transports/sse/sse-endpoint.ts';
+import { RateLimit } from './transports/websocket/rate-limit.ts';
 import { WebSocketEndpoint } from './transports/websocket/websocket-endpoint.ts';
 
 const CONSOLE_FOLDER = fileURLToPath(new URL('../../console/public', import.meta.url));
@@ -25,6 +30,11 @@ const CONSOLE_FOLDER = fileURLToPath(new URL('../../console/public', import.meta
 const QUIET_START_MILLISECONDS = 2000;
 /** How long requests that are under way when everyone has left have to be answered. */
 const FAREWELL_MILLISECONDS = 2000;
+
+/** What may stand around the data of one message that a client publishes over its WebSocket. */
+const ENVELOPE_BYTES = 4096;
+/** How long a WebSocket client may go beyond its rate, if it was quiet before. */
+const BURST_SECONDS = 10;
 
 /** A running node. */
 export interface FanfareNode {
@@ -49,24 +59,47 @@ export async function startNode(config: Config, version: string, logger: Logger)
   const log = createLog(config, logger, metrics);
   const hub = new Hub(log, config.recentBytes, metrics, logger);
   metrics.read({ subscriptions: () => hub.subscriptionCount, channels: () => hub.channelCount });
-  const registry = new Registry(config.heartbeatIntervalSeconds, config.heartbeatTimeoutSeconds);
-  const admission = new Admission(registry, config.maxConnections, () => log.healthy);
+  const registry = new Registry({
+    intervalSeconds: config.heartbeatIntervalSeconds,
+    timeoutSeconds: config.heartbeatTimeoutSeconds,
+    maxAgeSeconds: config.maxConnectionAgeSeconds,
+  });
+  const addresses = new AddressLimit(config.maxConnectionsPerIp);
+  const admission = new Admission({
+    registry,
+    addresses,
+    proxies: new TrustedProxies(config.trustedProxies),
+    maxConnections: config.maxConnections,
+    logIsHealthy: () => log.healthy,
+  });
   const publisher = new Publisher(log, metrics);
   const draining = new AbortController();
   const catchUp = new CatchUp(hub, config.maxConnections);
 
-  const context = { hub, registry, metrics, logger, maxBacklogBytes: config.maxBacklogBytes };
-  const sse = new SseEndpoint(context, admission, config.maxChannelsPerConnection);
+  const { compression, maxChannelsPerConnection: maxChannels } = config;
+  const context = {
+    hub,
+    registry,
+    addresses,
+    metrics,
+    logger,
+    maxBacklogBytes: config.maxBacklogBytes,
+    stallSeconds: config.heartbeatTimeoutSeconds,
+  };
+  const sse = new SseEndpoint(context, admission, { maxChannels, compression });
   const webSocket = new WebSocketEndpoint(
     {
       ...context,
       nodeName: config.nodeName,
       heartbeatSeconds: config.heartbeatIntervalSeconds,
-      maxChannels: config.maxChannelsPerConnection,
+      maxChannels,
       maxMessageBytes: config.maxMessageBytes,
+      maxPayloadBytes: config.maxMessageBytes + ENVELOPE_BYTES,
+      frames: new RateLimit(config.maxClientRatePerSecond, BURST_SECONDS * config.maxClientRatePerSecond),
       publish: (message) => publisher.publish(message),
     },
     admission,
+    { compression },
   );
   const { server, app } = await createPublicServer({
     streams: {
@@ -78,18 +111,24 @@ export async function startNode(config: Config, version: string, logger: Logger)
     publisher,
     catchUp: {
       read: async (question, signal) => {
-        if (admission.refusal() === 'starting') throw new FanfareError('starting', 'the log has not been read yet');
+        if (admission.notReady === 'starting') throw new FanfareError('starting', 'the log has not been read yet');
         return catchUp.read(question, signal);
       },
     },
-    limits: { maxMessageBytes: config.maxMessageBytes },
+    limits: {
+      maxMessageBytes: config.maxMessageBytes,
+      maxSockets: maxSockets(config.maxConnections),
+      handshakeTimeoutSeconds: config.handshakeTimeoutSeconds,
+    },
+    origins: new Origins(config.allowedOrigins),
+    metrics,
     consoleFolder: config.console ? CONSOLE_FOLDER : undefined,
     draining: draining.signal,
     logger,
   });
   const admin = createAdminServer({
     metrics: () => metrics.exposition(),
-    notReady: () => admission.refusal(),
+    notReady: () => admission.notReady,
   });
 
   let stopped: Promise<void> | undefined;
@@ -110,6 +149,11 @@ export async function startNode(config: Config, version: string, logger: Logger)
     // An edge that prefers the node with the fewest connections must not find one that sends everybody away.
     await Promise.race([ready, setTimeout(QUIET_START_MILLISECONDS, undefined, { ref: false })]);
     await listen(server, config.host, config.port);
+    if (!limitUnacknowledged(server, config.heartbeatTimeoutSeconds))
+      logger.warn(
+        {},
+        'a client that vanishes without a word is found when this system gives it up, which may take long',
+      );
   } catch (error) {
     registry.stop();
     await Promise.allSettled([app.close(), closeServer(admin), log.close()]);

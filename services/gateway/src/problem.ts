@@ -1,5 +1,6 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { endSocket } from './closing.ts';
 import type { FanfareError } from './errors.ts';
 
 /** An error as `application/problem+json` (RFC 9457), and the headers that go with it. */
@@ -29,17 +30,10 @@ export function answerProblem(response: ServerResponse, error: FanfareError, ext
   response.writeHead(status, { ...headers, ...extra, 'content-length': Buffer.byteLength(body) }).end(body);
 }
 
-/** How long a refused peer has, whatever it does, to take the answer and leave. */
-const CLOSING_MILLISECONDS = 5000;
-
 /** Answers on a socket that the HTTP server has already let go of, and closes it. */
 export function writeProblem(socket: Socket, { status, headers, body }: Problem): void {
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\ndate: ${new Date().toUTCString()}\r\n`;
   for (const [name, value] of Object.entries(headers)) head += `${name}: ${value}\r\n`;
   head += `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
-  const timer = setTimeout(() => socket.destroy(), CLOSING_MILLISECONDS);
-  socket.on('error', () => socket.destroy());
-  socket.on('close', () => clearTimeout(timer));
-  socket.resume();
-  socket.end(head + body);
+  endSocket(socket, head + body);
 }

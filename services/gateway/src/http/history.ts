@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { FanfareError } from '../errors.ts';
 import { type Message, messageJson } from '../message.ts';
-import { checkChannel } from '../publish-request.ts';
+import { checkChannel } from '../request/publish-request.ts';
 import { checkQuery } from './query.ts';
 
 /** What the API needs to answer a client that catches up by plain HTTP. */

@@ -132,7 +132,12 @@ export const OPENAPI = {
           },
         ],
         responses: {
-          200: { description: 'The stream', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+          200: {
+            description:
+              'The stream, in gzip for those who accept it. One that ends with `fanfare:bye` at once is a refusal that passes by itself.',
+            content: { 'text/event-stream': { schema: { type: 'string' } } },
+          },
+          406: { ...PROBLEM, description: 'The Accept header excludes event streams' },
           default: PROBLEM,
         },
       },
@@ -142,7 +147,11 @@ export const OPENAPI = {
         operationId: 'webSocket',
         summary: 'Follow and publish over a WebSocket (RFC 6455)',
         parameters: [CHANNELS_QUERY(false), ...START_QUERY],
-        responses: { 101: { description: 'Switching protocols' }, default: PROBLEM },
+        responses: {
+          101: { description: 'Switching protocols; the subprotocol is `fanfare.v1`' },
+          426: { ...PROBLEM, description: 'Not a WebSocket handshake of version 13' },
+          default: PROBLEM,
+        },
       },
     },
   },

@@ -4,11 +4,16 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { type ErrorCode, FanfareError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { answerProblem, problemOf, writeProblem } from '../problem.ts';
-import { parseJson } from '../publish-request.ts';
+import { hostProblem } from '../request/host.ts';
+import type { Origins } from '../request/origins.ts';
+import { parseJson } from '../request/publish-request.ts';
 import { consoleRoutes } from './console.ts';
+import { corsHeaders, isPreflight, preflightHeaders } from './cors.ts';
 import { type CatchUp, historyRoute } from './history.ts';
 import { OPENAPI } from './openapi.ts';
+import { PendingAnswers } from './pending-answers.ts';
 import { answerProblems, type MethodsByPath, sendProblem, toFanfareError } from './problems.ts';
 import { type Publisher, type PublishLimits, publishRoutes } from './publish.ts';
 
@@ -28,7 +33,10 @@ export interface PublicServerOptions {
   readonly streams: Streams;
   readonly publisher: Publisher;
   readonly catchUp: CatchUp;
-  readonly limits: PublishLimits;
+  readonly limits: PublicServerLimits;
+  /** Whose pages may use the API. */
+  readonly origins: Origins;
+  readonly metrics: Metrics;
   /** Folder of the console's files; undefined: no console. */
   readonly consoleFolder: string | undefined;
   /** Aborted when the node begins to drain. */
@@ -36,14 +44,24 @@ export interface PublicServerOptions {
   readonly logger: Logger;
 }
 
+export interface PublicServerLimits extends PublishLimits {
+  /** Open sockets, streams among them; more are closed at once. */
+  readonly maxSockets: number;
+  /** A request's head must have come within this time. */
+  readonly handshakeTimeoutSeconds: number;
+}
+
 /** Room for 100 channels of 200 characters in one address, and then some. */
 const MAX_HEAD_BYTES = 32 * 1024;
-/** A request's head must have come within this time. */
-const HEAD_TIMEOUT_MILLISECONDS = 10_000;
-/** A whole request must have come within this time. */
-const REQUEST_TIMEOUT_MILLISECONDS = 30_000;
+/** Time for a request's body to come, once its head has. */
+const BODY_TIMEOUT_MILLISECONDS = 20_000;
+/** How often requests are looked at for being late. */
+const LATENESS_CHECK_MILLISECONDS = 1000;
 /** Longer than NGINX keeps an idle connection to a node (60 s), so that NGINX is the one who closes, never in its face. */
 const KEEP_ALIVE_MILLISECONDS = 75_000;
+const API_PREFIX = '/v1/';
+const SSE_PATH = '/v1/sse';
+const WEBSOCKET_PATH = '/v1/ws';
 /** Whatever fits into a head: a channel name that is too long shall reach the check that says so. */
 const MAX_PARAMETER_LENGTH = MAX_HEAD_BYTES;
 
@@ -60,53 +78,103 @@ const CONSOLE_METHODS: MethodsByPath = { '/': 'GET, HEAD' };
 export async function createPublicServer(
   options: PublicServerOptions,
 ): Promise<{ server: Server; app: FastifyInstance }> {
-  const { streams, logger } = options;
+  const { streams, logger, limits } = options;
+  const pending = new PendingAnswers();
   let server: Server | undefined;
   const app = Fastify({
     logger: false,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    clientErrorHandler: (error, socket) => writeProblem(socket, problemOf(brokenRequest(error))),
+    clientErrorHandler: (error, socket) => {
+      if (!pending.endWithWhole(socket)) writeProblem(socket, problemOf(brokenRequest(error)));
+    },
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toFanfareError(error, logger)),
     serverFactory: (handler) => {
-      const pending = new PendingAnswers();
       const http: ServerOptions = {
         maxHeaderSize: MAX_HEAD_BYTES,
+        headersTimeout: limits.handshakeTimeoutSeconds * 1000,
+        requestTimeout: limits.handshakeTimeoutSeconds * 1000 + BODY_TIMEOUT_MILLISECONDS,
+        connectionsCheckingInterval: LATENESS_CHECK_MILLISECONDS,
+        keepAliveTimeout: KEEP_ALIVE_MILLISECONDS,
         // Answered below, with a problem.
         requireHostHeader: false,
         // An upgrade elsewhere is ignored (RFC 9110, section 7.8): curl and Java offer h2c with every first request.
-        shouldUpgradeCallback: (request) => pathOf(request) === '/v1/ws',
+        shouldUpgradeCallback: (request) => pathOf(request) === WEBSOCKET_PATH,
       };
       server = createServer(http, (request, response) => {
         const { socket } = request;
-        const isStream = pathOf(request) === '/v1/sse';
+        const path = pathOf(request);
+        const isStream = path === SSE_PATH;
         // Pipelined behind a stream, a request can have no answer; nor a stream that is asked for before an answer is out.
         if (streams.owns(socket) || (isStream && pending.on(socket))) {
           socket.destroy();
           return;
         }
-        pending.add(socket, response);
-        if (request.headers.host === undefined && request.httpVersion === '1.1')
-          answerProblem(response, new FanfareError('invalid_request', 'the Host header is missing'), {
-            connection: 'close',
-          });
-        else if (isStream) streams.sse(request, response, queryOf(request));
-        else handler(request, response);
+        if (pending.lastOn(socket)) return;
+        if (!pending.add(socket, response)) {
+          socket.destroy();
+          return;
+        }
+        if (answerEarly(request, response, path, options)) return;
+        if (!isStream) handler(request, response);
+        else {
+          streams.sse(request, response, queryOf(request));
+          if (streams.owns(socket)) pending.forget(socket);
+        }
       });
       server.on('upgrade', (request: IncomingMessage, socket: Socket, rest: Buffer) => {
         if (streams.adopt(socket)) return;
         if (pending.on(socket)) socket.destroy();
-        else streams.webSocket(request, socket, rest, queryOf(request));
+        else if (options.origins.judge(request.headers) === 'refused') {
+          options.metrics.connectionRefused('forbidden');
+          writeProblem(socket, problemOf(forbidden(request)));
+        } else streams.webSocket(request, socket, rest, queryOf(request));
       });
+      server.maxConnections = limits.maxSockets;
       return server;
     },
   });
   routes(app, options);
   await app.ready();
   if (server === undefined) throw new Error('Fastify made no server');
-  server.headersTimeout = HEAD_TIMEOUT_MILLISECONDS;
-  server.requestTimeout = REQUEST_TIMEOUT_MILLISECONDS;
-  server.keepAliveTimeout = KEEP_ALIVE_MILLISECONDS;
   return { server, app };
+}
+
+/**
+ * Answers what no route need see: a bad Host, a page of an origin that may not, a preflight. True when it did. On all other
+ * answers of the API it sets the header fields that let an allowed page read them.
+ */
+function answerEarly(
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  { origins, metrics }: PublicServerOptions,
+): boolean {
+  const host = hostProblem(request);
+  if (host !== undefined) {
+    response.shouldKeepAlive = false;
+    answerProblem(response, new FanfareError('invalid_request', host));
+    return true;
+  }
+  if (!path.startsWith(API_PREFIX)) return false;
+  const judgement = origins.judge(request.headers);
+  const { origin } = request.headers;
+  for (const [name, value] of Object.entries(corsHeaders(judgement, origin))) response.setHeader(name, value);
+  if (judgement === 'refused') {
+    if (path === SSE_PATH) metrics.connectionRefused('forbidden');
+    response.shouldKeepAlive = false;
+    answerProblem(response, forbidden(request));
+    return true;
+  }
+  if (!isPreflight(request)) return false;
+  response.writeHead(204, preflightHeaders(judgement, origin)).end();
+  return true;
+}
+
+function forbidden({ headers }: IncomingMessage): FanfareError {
+  return new FanfareError(
+    'forbidden',
+    `pages of ${JSON.stringify(headers.origin?.slice(0, 100))} may not use this node; FANFARE_ALLOWED_ORIGINS lists those that may`,
+  );
 }
 
 function routes(app: FastifyInstance, options: PublicServerOptions): void {
@@ -168,18 +236,4 @@ function queryOf(request: IncomingMessage): URLSearchParams {
   const url = request.url ?? '';
   const mark = url.indexOf('?');
   return new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
-}
-
-/** Which sockets still owe an answer to an earlier request. */
-class PendingAnswers {
-  readonly #counts = new WeakMap<Socket, number>();
-
-  on(socket: Socket): boolean {
-    return (this.#counts.get(socket) ?? 0) > 0;
-  }
-
-  add(socket: Socket, response: ServerResponse): void {
-    this.#counts.set(socket, (this.#counts.get(socket) ?? 0) + 1);
-    response.once('close', () => this.#counts.set(socket, (this.#counts.get(socket) ?? 1) - 1));
-  }
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { FanfareError } from '../errors.ts';
 import type { NewMessage } from '../message.ts';
-import { batchMessages, checkChannel, checkMessage } from '../publish-request.ts';
+import { batchMessages, checkChannel, checkMessage } from '../request/publish-request.ts';
 import { checkQuery } from './query.ts';
 
 /** What the API needs to publish. */

@@ -1,9 +1,11 @@
-import type { EncodedMessage, Format } from '../wire/encoded-message.ts';
+import type { EncodedMessage, Format, GzipFormat } from '../wire/encoded-message.ts';
+import { type GzipPiece, joinPieces } from '../wire/gzip.ts';
 
 /** Messages, oldest first, and the bytes of writing them all at once: joined once for each format, then shared. */
 export class Batch {
   readonly messages: EncodedMessage[];
   #joined: { [format in Format]?: Buffer } | undefined;
+  #pieces: { [format in GzipFormat]?: GzipPiece } | undefined;
 
   constructor(messages: EncodedMessage[] = []) {
     this.messages = messages;
@@ -16,5 +18,14 @@ export class Batch {
     this.#joined ??= {};
     this.#joined[format] ??= Buffer.concat(this.messages.map((message) => message.bytes(format)));
     return this.#joined[format];
+  }
+
+  /** All messages as one piece of a compressed stream, under the same rules. */
+  piece(format: GzipFormat): GzipPiece {
+    const [first] = this.messages;
+    if (first !== undefined && this.messages.length === 1) return first.piece(format);
+    this.#pieces ??= {};
+    this.#pieces[format] ??= joinPieces(this.messages.map((message) => message.piece(format)));
+    return this.#pieces[format];
   }
 }

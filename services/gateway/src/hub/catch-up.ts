@@ -1,6 +1,6 @@
 import { type CloseReason, FanfareError } from '../errors.ts';
 import { type Message, ZERO_ID } from '../message.ts';
-import type { EncodedMessage } from '../wire/encoded-message.ts';
+import type { Batch } from './batch.ts';
 import { Connection } from './connection.ts';
 import type { Hub, Start } from './hub.ts';
 import type { Subscription } from './subscription.ts';
@@ -78,7 +78,6 @@ export class CatchUp {
 /** Collects messages until it has enough. */
 class Follower extends Connection {
   readonly transport = 'http';
-  readonly delivery = 'messages';
   readonly messages: Message[] = [];
   readonly done: Promise<void>;
   gapped = false;
@@ -103,13 +102,9 @@ class Follower extends Connection {
     this.#settle.resolve();
   }
 
-  send(): void {
-    throw new Error('a catch-up takes messages');
-  }
-
-  sendMessages(messages: readonly EncodedMessage[]): number {
+  deliver(batch: Batch): number {
     let bytes = 0;
-    for (const { message } of messages) {
+    for (const { message } of batch.messages) {
       if (this.closed) break;
       this.messages.push(message);
       bytes += message.data.length;

@@ -1,14 +1,7 @@
 import type { CloseReason } from '../errors.ts';
 import type { GapReason } from '../message.ts';
 import type { Transport } from '../metrics/metrics.ts';
-import type { EncodedMessage, Format } from '../wire/encoded-message.ts';
 import type { Batch } from './batch.ts';
-
-/**
- * How a connection takes messages: as the shared bytes of a format, or (`messages`) one by one, because what it writes
- * differs from connection to connection.
- */
-export type Delivery = Format | 'messages';
 
 /** What the batch being delivered brought to one channel. */
 export interface News {
@@ -28,13 +21,13 @@ export abstract class Connection {
   alsoTouched: News[] | null = null;
 
   abstract readonly transport: Transport;
-  abstract readonly delivery: Delivery;
   abstract readonly closed: boolean;
 
-  /** Hands over shared bytes, never to be changed. Hot. Closes itself when too much waits for a slow reader. */
-  abstract send(bytes: Buffer): void;
-  /** Hands over messages, in order: used when `delivery` is `messages`. Returns the bytes that they became. */
-  abstract sendMessages(messages: readonly EncodedMessage[]): number;
+  /**
+   * Hands over a batch, of which the connection writes the bytes that all of its kind share. Hot. Returns how many bytes
+   * they are. Closes itself when too much waits for a slow reader.
+   */
+  abstract deliver(batch: Batch): number;
   /** Resolves when little waits for the reader, or when the connection has closed. */
   abstract drained(): Promise<void>;
   /** Tells that messages of `channel` after `after` cannot be replayed. */

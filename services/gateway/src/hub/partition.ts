@@ -105,7 +105,7 @@ export class Partition {
     if (last === undefined) return;
     const { connection } = subscription;
     subscription.position = last.message.id;
-    const bytes = hand(connection, new Batch([...messages]));
+    const bytes = connection.deliver(new Batch([...messages]));
     this.#metrics.delivered(connection.transport, messages.length, bytes);
   }
 
@@ -137,7 +137,7 @@ export class Partition {
         const batch = alsoTouched === null ? touched?.batch : merged.of(alsoTouched);
         if (!batch) continue;
         try {
-          counts.add(connection.transport, batch.messages.length, hand(connection, batch));
+          counts.add(connection.transport, batch.messages.length, connection.deliver(batch));
         } catch (error) {
           // Whoever cannot be served is sent to come back with its cursor: that loses nothing, going on would.
           failure ??= error;
@@ -166,14 +166,6 @@ export class Partition {
       waiting.wake();
     }
   }
-}
-
-/** Hands a batch to a connection in the way that it takes it; returns the bytes written. */
-function hand(connection: Connection, batch: Batch): number {
-  if (connection.delivery === 'messages') return connection.sendMessages(batch.messages);
-  const bytes = batch.bytes(connection.delivery);
-  connection.send(bytes);
-  return bytes.length;
 }
 
 /** What one batch came to, per transport, so that the metrics are told once. */

@@ -1,6 +1,6 @@
-import { FanfareError } from './errors.ts';
-import { elementsOf, membersOf } from './json-source.ts';
-import { channelProblem, eventProblem, idempotencyKeyProblem, type NewMessage } from './message.ts';
+import { FanfareError } from '../errors.ts';
+import { elementsOf, membersOf } from '../json-source.ts';
+import { channelProblem, eventProblem, idempotencyKeyProblem, type NewMessage } from '../message.ts';
 
 /** Most messages in one batch. */
 export const MAX_BATCH_MESSAGES = 1000;

@@ -1,20 +1,30 @@
-import type { ErrorCode } from '../errors.ts';
+import type { IncomingMessage } from 'node:http';
+import type { CloseReason, ErrorCode } from '../errors.ts';
 import type { Registry } from '../hub/registry.ts';
+import { addressKey, type TrustedProxies } from '../request/client-address.ts';
+import type { AddressLimit } from './address-limit.ts';
 
-/** Why a new connection must be refused for now. */
-export type Refusal = Extract<ErrorCode, 'full' | 'draining' | 'starting' | 'log_unavailable'>;
+/** Why a new connection must be refused for now. All of them pass by themselves. */
+export type Refusal = Extract<ErrorCode & CloseReason, NodeRefusal | 'too_many_connections'>;
+
+/** The refusals that are the node's, and so everybody's. */
+type NodeRefusal = 'full' | 'draining' | 'starting' | 'log_unavailable';
+
+export interface AdmissionOptions {
+  readonly registry: Registry;
+  readonly addresses: AddressLimit;
+  readonly proxies: TrustedProxies;
+  readonly maxConnections: number;
+  readonly logIsHealthy: () => boolean;
+}
 
 /** Says whether this node takes another connection. */
 export class Admission {
-  readonly #registry: Registry;
-  readonly #maxConnections: number;
-  readonly #logIsHealthy: () => boolean;
+  readonly #options: AdmissionOptions;
   #phase: 'starting' | 'serving' | 'draining' = 'starting';
 
-  constructor(registry: Registry, maxConnections: number, logIsHealthy: () => boolean) {
-    this.#registry = registry;
-    this.#maxConnections = maxConnections;
-    this.#logIsHealthy = logIsHealthy;
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
   }
 
   /** The node has read the log and takes connections from now on. */
@@ -27,10 +37,27 @@ export class Admission {
     this.#phase = 'draining';
   }
 
-  /** Why a connection cannot be taken now; undefined when it can. */
-  refusal(): Refusal | undefined {
+  /** Why no connection at all can be taken now; undefined when one can. */
+  get notReady(): NodeRefusal | undefined {
+    const { registry, maxConnections, logIsHealthy } = this.#options;
     if (this.#phase !== 'serving') return this.#phase;
-    if (this.#registry.size >= this.#maxConnections) return 'full';
-    return this.#logIsHealthy() ? undefined : 'log_unavailable';
+    if (registry.size >= maxConnections) return 'full';
+    return logIsHealthy() ? undefined : 'log_unavailable';
+  }
+
+  /** By what a client's connections are counted; undefined when they are not. */
+  addressOf({ socket, headers }: IncomingMessage): string | undefined {
+    const { addresses, proxies } = this.#options;
+    if (!addresses.limited || socket.remoteAddress === undefined) return undefined;
+    const forwarded = headers['x-forwarded-for'];
+    return addressKey(
+      proxies.clientAddress(socket.remoteAddress, Array.isArray(forwarded) ? forwarded.join(',') : forwarded),
+    );
+  }
+
+  /** Why a connection from this address cannot be taken now; undefined when it can. */
+  refusal(address: string | undefined): Refusal | undefined {
+    if (this.notReady !== undefined) return this.notReady;
+    return address !== undefined && this.#options.addresses.isFull(address) ? 'too_many_connections' : undefined;
   }
 }

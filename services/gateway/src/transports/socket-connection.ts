@@ -1,23 +1,23 @@
 import type { Socket } from 'node:net';
+import { CLOSING_MILLISECONDS } from '../closing.ts';
 import type { CloseReason } from '../errors.ts';
 import { Connection } from '../hub/connection.ts';
-import type { Hub } from '../hub/hub.ts';
 import type { Registered, Registry } from '../hub/registry.ts';
 import type { Logger } from '../logger.ts';
-import type { Metrics } from '../metrics/metrics.ts';
+import type { HeartbeatFailure, Metrics } from '../metrics/metrics.ts';
+import type { AddressLimit } from './address-limit.ts';
 
 /** What all connections of a node share; each holds one reference to it. */
 export interface ConnectionContext {
-  readonly hub: Hub;
   readonly registry: Registry;
+  readonly addresses: AddressLimit;
   readonly metrics: Metrics;
   readonly logger: Logger;
   /** Bytes that may wait for a slow reader when more is to be written; past it the connection is closed. */
   readonly maxBacklogBytes: number;
+  /** Seconds in which a reader must take something of what waits for it at a heartbeat. */
+  readonly stallSeconds: number;
 }
-
-/** How long a peer has, whatever it does, to take the last bytes and close its side before the socket is destroyed. */
-const CLOSING_MILLISECONDS = 5000;
 
 const CONNECTION = Symbol('connection');
 interface ConnectedSocket extends Socket {
@@ -30,17 +30,20 @@ interface ConnectedSocket extends Socket {
  */
 export abstract class SocketConnection extends Connection implements Registered {
   slot = -1;
+  beatsLeft = 0;
   readonly socket: Socket;
   readonly context: ConnectionContext;
+  /** By what it is counted among its client's connections; undefined when those are not limited. */
+  readonly #address: string | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #drainWaiters: (() => void)[] | null = null;
-  #progressAtBeat = -1;
   #closingTimer: NodeJS.Timeout | null = null;
 
-  constructor(socket: Socket, context: ConnectionContext) {
+  constructor(socket: Socket, context: ConnectionContext, address: string | undefined) {
     super();
     this.socket = socket;
     this.context = context;
+    this.#address = address;
   }
 
   /** True from the moment that the end was begun: nothing more is delivered. */
@@ -59,15 +62,20 @@ export abstract class SocketConnection extends Connection implements Registered 
     socket.on('close', SocketConnection.#onClose);
     socket.write(greeting);
     this.context.registry.add(this);
+    if (this.#address !== undefined) this.context.addresses.add(this.#address);
     this.context.metrics.connectionOpened(this.transport);
   }
 
-  send(bytes: Buffer): void {
-    if (this.#state !== 'open') return;
+  /** Writes shared bytes, never to be changed. Hot. False when they were not: the connection is closed, or now is, as too slow. */
+  protected send(bytes: Buffer): boolean {
+    if (this.#state !== 'open') return false;
     if (this.socket.writableLength > this.context.maxBacklogBytes) {
       this.context.metrics.slowConsumer(this.transport);
       this.close('too_slow');
-    } else this.socket.write(bytes);
+      return false;
+    }
+    this.socket.write(bytes);
+    return true;
   }
 
   drained(): Promise<void> {
@@ -95,19 +103,22 @@ export abstract class SocketConnection extends Connection implements Registered 
   /** The client has closed its side. */
   protected abstract peerEnded(): void;
   abstract beat(): void;
+  abstract check(): void;
   abstract override close(reason: CloseReason): void;
 
-  /** Called at each beat after it has written, so that `check` can tell whether anything has been taken since. */
-  protected markProgress(): void {
-    this.#progressAtBeat = this.socket.writableLength > 0 ? this.#takenBytes() : -1;
+  /**
+   * Called at each beat after it has written. When something waits, a timer runs until the reader takes some of it; Node
+   * starts it anew for as long as a write makes progress.
+   */
+  protected watchReader(): void {
+    if (this.socket.writableLength > 0 && !this.socket.timeout)
+      this.socket.setTimeout(this.context.stallSeconds * 1000, SocketConnection.#onStalled);
   }
 
-  /** Ends a connection whose peer has not finished taking any write since the last beat, though something waits for it. */
-  check(): void {
-    if (this.#state !== 'open' || this.#progressAtBeat === -1) return;
-    if (this.socket.writableLength === 0 || this.#takenBytes() !== this.#progressAtBeat) return;
-    this.context.metrics.heartbeatFailed(this.transport, 'write_stalled');
-    this.abandon('write_stalled');
+  /** Ends a connection that a heartbeat found dead. */
+  protected fail(reason: HeartbeatFailure): void {
+    if (this.#state === 'open') this.context.metrics.heartbeatFailed(this.transport, reason);
+    this.abandon(reason);
   }
 
   /** Begins the end: writes `farewell`, and closes as soon as the peer has taken it, or after a grace. */
@@ -130,12 +141,9 @@ export abstract class SocketConnection extends Connection implements Registered 
   #leave(reason: string): void {
     this.leaveAll();
     this.context.registry.remove(this);
+    if (this.#address !== undefined) this.context.addresses.remove(this.#address);
     this.context.metrics.connectionClosed(this.transport, reason);
     this.#wakeDrainWaiters();
-  }
-
-  #takenBytes(): number {
-    return this.socket.bytesWritten - this.socket.writableLength;
   }
 
   #wakeDrainWaiters(): void {
@@ -156,6 +164,11 @@ export abstract class SocketConnection extends Connection implements Registered 
     if (connection) connection.#wakeDrainWaiters();
   }
 
+  static #onStalled(this: ConnectedSocket): void {
+    this.setTimeout(0);
+    if (this.writableLength > 0) this[CONNECTION]?.fail('write_stalled');
+  }
+
   static #onEnd(this: ConnectedSocket): void {
     this[CONNECTION]?.peerEnded();
   }
@@ -163,11 +176,10 @@ export abstract class SocketConnection extends Connection implements Registered 
   static #onError(this: ConnectedSocket, error: NodeJS.ErrnoException): void {
     const connection = this[CONNECTION];
     if (!connection) return;
-    if (connection.#state !== 'open') return;
-    // A reset is how many clients leave. Anything else is a peer that cannot be reached any more.
-    if (error.code === 'ECONNRESET') return connection.abandon('client_gone');
-    connection.context.metrics.heartbeatFailed(connection.transport, 'socket_error');
-    connection.abandon('socket_error');
+    // A reset is how many clients leave. Anything else is a peer that cannot be reached any more: it acknowledged nothing
+    // for the time that the kernel was told to wait (see listener-timeout.ts), or took nothing of what waited for it.
+    if (error.code === 'ECONNRESET') connection.abandon('client_gone');
+    else connection.fail(error.code === 'ETIMEDOUT' && this.writableLength > 0 ? 'write_stalled' : 'socket_error');
   }
 
   static #onClose(this: ConnectedSocket): void {

@@ -1,12 +1,11 @@
+import type { Batch } from '../../src/hub/batch.ts';
 import { Connection } from '../../src/hub/connection.ts';
 import type { Hub, Start } from '../../src/hub/hub.ts';
 import type { Subscription } from '../../src/hub/subscription.ts';
-import type { EncodedMessage } from '../../src/wire/encoded-message.ts';
 
 /** A connection of a hub that notes what it is told. */
 export class HubClient extends Connection {
   readonly transport = 'http';
-  readonly delivery = 'messages';
   closed = false;
   /** What came, in its order: a message's data, `gap <channel> <reason>`, or `caught-up`. */
   readonly told: string[] = [];
@@ -38,11 +37,7 @@ export class HubClient extends Connection {
     return this;
   }
 
-  send(): void {
-    throw new Error('this client takes messages');
-  }
-
-  sendMessages(messages: readonly EncodedMessage[]): number {
+  deliver({ messages }: Batch): number {
     for (const { message } of messages) this.told.push(message.data);
     const ids = messages.map(({ message }) => message.id);
     this.ids.push(...ids);

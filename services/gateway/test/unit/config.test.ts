@@ -46,6 +46,14 @@ describe('an empty environment', () => {
       maxChannelsPerConnection: 100,
       maxMessageBytes: 64 * 1024,
       maxBacklogBytes: 1024 * 1024,
+      maxConnections: 50_000,
+      maxConnectionsPerIp: 0,
+      maxConnectionAgeSeconds: 0,
+      maxClientRatePerSecond: 1000,
+      handshakeTimeoutSeconds: 10,
+      compression: true,
+      allowedOrigins: [],
+      trustedProxies: [],
       drainSeconds: 30,
       console: true,
     });
@@ -76,6 +84,10 @@ const NUMBERS = [
   ['FANFARE_HEARTBEAT_INTERVAL', 'heartbeatIntervalSeconds', '0.2', '3600', '0.199', '3600.001'],
   ['FANFARE_HEARTBEAT_TIMEOUT', 'heartbeatTimeoutSeconds', '0.1', '22.5', '0.099', '22.501'],
   ['FANFARE_MAX_CONNECTIONS', 'maxConnections', '1', '10000000', '0', '10000001'],
+  ['FANFARE_MAX_CONNECTIONS_PER_IP', 'maxConnectionsPerIp', '0', '10000000', undefined, '10000001'],
+  ['FANFARE_MAX_CONNECTION_AGE', 'maxConnectionAgeSeconds', '0', '31536000', undefined, '31536001'],
+  ['FANFARE_MAX_CLIENT_RATE', 'maxClientRatePerSecond', '1', '1000000', '0', '1000001'],
+  ['FANFARE_HANDSHAKE_TIMEOUT', 'handshakeTimeoutSeconds', '0.1', '300', '0.099', '300.001'],
   ['FANFARE_MAX_CHANNELS_PER_CONNECTION', 'maxChannelsPerConnection', '1', '10000', '0', '10001'],
   ['FANFARE_MAX_MESSAGE_BYTES', 'maxMessageBytes', '1024', '4194304', '1023', '4194305'],
   ['FANFARE_MAX_BACKLOG_BYTES', 'maxBacklogBytes', '65536', '1073741824', '65535', '1073741825'],
@@ -112,6 +124,11 @@ describe('words', () => {
     ['LOG_LEVEL', 'INFO'],
     ['LOG_LEVEL', 'constructor'],
     ['FANFARE_CONSOLE', 'true'],
+    ['FANFARE_COMPRESSION', 'gzip'],
+    ['FANFARE_ALLOWED_ORIGINS', 'https://a.example/'],
+    ['FANFARE_ALLOWED_ORIGINS', 'a.example, https://b.example'],
+    ['FANFARE_TRUSTED_PROXIES', 'proxy.example'],
+    ['FANFARE_TRUSTED_PROXIES', '10.0.0.0/33'],
     ['FANFARE_AUTH', 'jwt'],
     ['FANFARE_AUTH', 'none'],
     ['FANFARE_NODE_NAME', 'node 1'],
@@ -123,6 +140,16 @@ describe('words', () => {
     ['REDIS_MODE', 'sentinel'],
   ])('%s must not be %j', (name, value) => {
     expect(mistakes({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);
+  });
+
+  test('lists are separated by commas or spaces, and each bad entry is a mistake of its own', () => {
+    const config = readConfig({
+      FANFARE_ALLOWED_ORIGINS: 'https://a.example, https://*.b.example\n',
+      FANFARE_TRUSTED_PROXIES: '10.0.0.0/8 ::1,',
+    });
+    expect(config.allowedOrigins).toEqual(['https://a.example', 'https://*.b.example']);
+    expect(config.trustedProxies).toEqual(['10.0.0.0/8', '::1']);
+    expect(mistakes({ FANFARE_TRUSTED_PROXIES: 'a b 1.2.3.4' })).toHaveLength(2);
   });
 
   test('REDIS_MODE may name the one mode that there is', () => {
@@ -210,6 +237,21 @@ describe('mistakes', () => {
     expect(heartbeat('0.2', '0.1')).toEqual([]);
     expect(readConfig({ FANFARE_HEARTBEAT_INTERVAL: '5' }).heartbeatTimeoutSeconds).toBe(2.5);
     expect(heartbeat('abc', '20')).toHaveLength(1);
+  });
+});
+
+describe('the limit on open files', () => {
+  test('bounds the connections where nothing is said of them', () => {
+    expect(readConfig({}, 1_000_000).maxConnections).toBe(50_000);
+    expect(readConfig({}, 20_000).maxConnections).toBe(18_090);
+    expect(readConfig({}, 1024).maxConnections).toBe(839);
+  });
+
+  test('stops the start when more connections are asked for than it allows', () => {
+    expect(() => readConfig({ FANFARE_MAX_CONNECTIONS: '18090' }, 20_000)).not.toThrow();
+    expect(() => readConfig({ FANFARE_MAX_CONNECTIONS: '18100' }, 20_000)).toThrow(
+      /FANFARE_MAX_CONNECTIONS=18100 needs 20010 open files, and this process may have 20000/,
+    );
   });
 });
 

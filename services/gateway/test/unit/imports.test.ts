@@ -20,7 +20,7 @@ const ROOT_FILES: Record<string, string> = {
   'queue.ts': 'message',
   'errors.ts': 'errors',
   'problem.ts': 'errors',
-  'publish-request.ts': 'request',
+  'closing.ts': 'errors',
   'logger.ts': 'logger',
 };
 
@@ -37,21 +37,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   hub: ['message', 'wire', 'errors', 'metrics interface', 'logger'],
   transports: ['hub', 'wire', 'message', 'errors', 'request', 'metrics interface', 'logger'],
   'transports/sse': ['transports', 'hub', 'wire', 'message', 'errors', 'request', 'metrics interface', 'logger'],
-  'transports/websocket': [
-    'transports',
-    'hub',
-    'wire',
-    'message',
-    'errors',
-
-    'request',
-    'metrics interface',
-    'logger',
-  ],
+  'transports/websocket': ['transports', 'hub', 'wire', 'message', 'errors', 'request', 'metrics interface', 'logger'],
   http: ['message', 'errors', 'request', 'metrics interface', 'logger'],
-  'config.ts': [],
+  'config.ts': ['request'],
+  'listener-timeout.ts': [],
+  'open-files.ts': [],
   'node.ts': ['*'],
-  'main.ts': ['config.ts', 'node.ts', 'logger'],
+  'main.ts': ['config.ts', 'node.ts', 'open-files.ts', 'logger'],
 };
 
 /** Packages that only one room may know. */

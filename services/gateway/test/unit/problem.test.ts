@@ -61,6 +61,7 @@ describe('a problem on a bare socket', () => {
     const [statusLine, ...fields] = head.split('\r\n');
     expect(statusLine).toBe('HTTP/1.1 503 Service Unavailable');
     expect(fields).toEqual([
+      expect.stringMatching(/^date: .* GMT$/),
       'content-type: application/problem+json; charset=utf-8',
       'cache-control: no-store',
       'retry-after: 5',

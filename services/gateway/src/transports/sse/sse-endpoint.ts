@@ -4,23 +4,21 @@ import { formatCursor } from '../../cursor.ts';
 import { FanfareError } from '../../errors.ts';
 import type { Plan } from '../../hub/hub.ts';
 import { answerProblem } from '../../problem.ts';
+import { acceptsEncoding, acceptsType } from '../../request/content-negotiation.ts';
 import { encodeEvent, encodePreamble } from '../../wire/sse.ts';
 import type { Admission, Refusal } from '../admission.ts';
-import type { ConnectionContext } from '../socket-connection.ts';
 import { readStreamQuery } from '../stream-query.ts';
-import { SseConnection, type SseFormat } from './sse-connection.ts';
+import { SseConnection, type SseContext, type SseOptions } from './sse-connection.ts';
 
-const HEADERS = {
-  'Content-Type': 'text/event-stream; charset=utf-8',
+const TYPE = 'text/event-stream';
+
+const HEADERS: Readonly<Record<string, string>> = {
+  'Content-Type': `${TYPE}; charset=utf-8`,
   'Cache-Control': 'no-cache, no-transform',
   'X-Accel-Buffering': 'no',
   // The stream has no length and no chunks: it ends with the connection (RFC 9112, section 6.3, case 8).
   Connection: 'close',
-} as const;
-
-const HEAD = `HTTP/1.1 200 OK\r\n${Object.entries(HEADERS)
-  .map(([name, value]) => `${name}: ${value}\r\n`)
-  .join('')}\r\n`;
+};
 
 const QUERY = ['channel', 'after', 'last', 'format'];
 
@@ -29,24 +27,39 @@ const RETRY = { from: 2000, to: 5000 };
 /** The same after a refusal that passes by itself. */
 const REFUSED_RETRY = { from: 5000, to: 15_000 };
 
+/** An accepted request, and all that its stream begins with. */
+interface Accepted {
+  readonly connection: SseConnection;
+  readonly head: string;
+  readonly preamble: string;
+  readonly plan: Plan;
+}
+
+export interface SseEndpointOptions {
+  readonly maxChannels: number;
+  /** Whether streams are compressed for those who ask for it. */
+  readonly compression: boolean;
+}
+
 /** `GET /v1/sse`: checks the request, and turns its socket into an event stream. */
 export class SseEndpoint {
-  readonly #context: ConnectionContext;
+  readonly #context: SseContext;
   readonly #admission: Admission;
-  readonly #maxChannels: number;
+  readonly #options: SseEndpointOptions;
   /** Sockets whose request was accepted, and that are still on their way out of the HTTP server. */
-  readonly #accepted = new WeakMap<Socket, { connection: SseConnection; head: string; plan: Plan }>();
+  readonly #accepted = new WeakMap<Socket, Accepted>();
 
-  constructor(context: ConnectionContext, admission: Admission, maxChannels: number) {
+  constructor(context: SseContext, admission: Admission, options: SseEndpointOptions) {
     this.#context = context;
     this.#admission = admission;
-    this.#maxChannels = maxChannels;
+    this.#options = options;
   }
 
   /**
    * Answers a request for a stream. A refusal is an ordinary response. An accepted request is marked as an upgrade:
    * Node then lets go of the socket by itself, together with its parser, request and response (which would cost several
    * times the rest for as long as the stream lives), and hands it to the server's `upgrade` listener, which calls `adopt`.
+   * Headers that were set on the response before go into the stream's head.
    */
   handle(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
     const { method } = request;
@@ -56,28 +69,37 @@ export class SseEndpoint {
     }
     if (hasBody(request)) {
       const error = new FanfareError('invalid_request', 'a request for a stream has no body');
-      return answerProblem(response, error, { connection: 'close' });
+      response.shouldKeepAlive = false;
+      return answerProblem(response, error);
     }
-    let format: SseFormat;
+    let format: SseOptions['format'];
     let plan: Plan;
     try {
+      if (!acceptsType(request.headers.accept, TYPE))
+        throw new FanfareError('not_acceptable', `the Accept header excludes ${TYPE}, which is all there is here`);
       ({ format, plan } = this.#read(request, query));
     } catch (error) {
       if (!(error instanceof FanfareError)) throw error;
       this.#context.metrics.connectionRefused(error.code);
       return answerProblem(response, error);
     }
+    // What several partitions bring is written with a cursor of the connection's own: nothing compressed could be shared.
+    const gzip = this.#gzips(request) && plan.parts.length === 1;
+    if (gzip) response.setHeader('Content-Encoding', 'gzip');
+    if (this.#options.compression) response.appendHeader('Vary', 'Accept-Encoding');
     if (method === 'HEAD') {
+      response.shouldKeepAlive = false;
       response.writeHead(200, HEADERS).end();
       return;
     }
-    const refusal = this.#admission.refusal();
+    const address = this.#admission.addressOf(request);
+    const refusal = this.#admission.refusal(address);
     if (refusal !== undefined) return this.#sendAway(response, refusal);
 
+    const connection = new SseConnection(request.socket, this.#context, { format, gzip, address });
     const cursor = plan.cursor === undefined ? undefined : formatCursor(plan.cursor);
-    const head = HEAD + encodePreamble(between(RETRY), cursor);
-    const connection = new SseConnection(request.socket, this.#context, format, plan);
-    this.#accepted.set(request.socket, { connection, head, plan });
+    const preamble = encodePreamble(between(RETRY), cursor);
+    this.#accepted.set(request.socket, { connection, head: headOf(response), preamble, plan });
     response.detachSocket(request.socket);
     (request as { upgrade?: boolean }).upgrade = true;
   }
@@ -93,12 +115,16 @@ export class SseEndpoint {
     if (accepted === undefined) return false;
     this.#accepted.delete(socket);
     socket.setTimeout(0);
-    if (!socket.destroyed) accepted.connection.start(accepted.head, accepted.plan);
+    if (!socket.destroyed) accepted.connection.start(accepted.head, accepted.preamble, accepted.plan);
     return true;
   }
 
-  #read(request: IncomingMessage, query: URLSearchParams): { format: SseFormat; plan: Plan } {
-    const { channels, start } = readStreamQuery(query, QUERY, this.#maxChannels);
+  #gzips({ headers }: IncomingMessage): boolean {
+    return this.#options.compression && acceptsEncoding(headers['accept-encoding'], 'gzip');
+  }
+
+  #read(request: IncomingMessage, query: URLSearchParams): { format: SseOptions['format']; plan: Plan } {
+    const { channels, start } = readStreamQuery(query, QUERY, this.#options.maxChannels);
     if (channels.length === 0)
       throw new FanfareError('invalid_request', 'name at least one channel: ?channel=a&channel=b');
     const format = query.get('format') ?? 'raw';
@@ -112,9 +138,19 @@ export class SseEndpoint {
   /** A browser gives up for good on any status but 200, so what passes by itself is told in a stream of one event. */
   #sendAway(response: ServerResponse, reason: Refusal): void {
     this.#context.metrics.connectionRefused(reason);
+    response.removeHeader('Content-Encoding');
+    response.shouldKeepAlive = false;
     const bye = encodeEvent({ name: 'fanfare:bye', data: JSON.stringify({ reason }) });
     response.writeHead(200, HEADERS).end(`retry: ${between(REFUSED_RETRY)}\n\n${bye}`);
   }
+}
+
+/** The head of an accepted stream. The HTTP version is the server's own, whatever the client's (RFC 9110, section 2.5). */
+function headOf(response: ServerResponse): string {
+  let head = 'HTTP/1.1 200 OK\r\n';
+  for (const [name, value] of Object.entries({ ...HEADERS, ...response.getHeaders() }))
+    head += `${name}: ${Array.isArray(value) ? value.join(', ') : value}\r\n`;
+  return `${head}Date: ${new Date().toUTCString()}\r\n\r\n`;
 }
 
 function hasBody(request: IncomingMessage): boolean {

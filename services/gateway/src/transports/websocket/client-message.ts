@@ -2,7 +2,7 @@ import { FanfareError } from '../../errors.ts';
 import type { Start } from '../../hub/hub.ts';
 import { membersOf } from '../../json-source.ts';
 import type { NewMessage } from '../../message.ts';
-import { checkChannel, checkMessage, parseJson } from '../../publish-request.ts';
+import { checkChannel, checkMessage, parseJson } from '../../request/publish-request.ts';
 import { MAX_LAST } from '../stream-query.ts';
 
 /** What a client may say. `ref` is the source text of the JSON string or number that it wants back with the answer. */

@@ -1,50 +1,58 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { FanfareError } from '../../errors.ts';
+import { endSocket } from '../../closing.ts';
+import { CLOSES, FanfareError } from '../../errors.ts';
 import { problemOf, writeProblem } from '../../problem.ts';
+import { encodeClose, encodeText } from '../../wire/websocket/frame.ts';
 import type { Admission, Refusal } from '../admission.ts';
 import { readStreamQuery } from '../stream-query.ts';
+import { Conversation, type ConversationContext, SUBPROTOCOL } from './conversation.ts';
 import { checkHandshake, switchingProtocols } from './handshake.ts';
-import { WebSocketConnection, type WebSocketContext } from './websocket-connection.ts';
+import { serverMessage } from './server-message.ts';
 
 const QUERY = ['channel', 'after', 'last'];
 
 const REFUSALS: Readonly<Record<Refusal, string>> = {
-  full: 'this node has all the connections that it takes; come back after a random delay',
-  draining: 'this node is leaving; come back, and another one will take you',
-  starting: 'this node has not read its log yet; come back soon',
-  log_unavailable: 'this node is cut off from the log; come back soon',
+  full: 'this node has all the connections that it takes; come back after 5 to 15 seconds',
+  too_many_connections: 'your address has all the connections that it may have; close one, or come back after a minute',
+  draining: 'this node is leaving; come back after a second or two, and another one will take you',
+  starting: 'this node has not read its log yet; come back after a few seconds',
+  log_unavailable: 'this node is cut off from the log; come back after 5 to 15 seconds',
 };
+
+export interface WebSocketEndpointOptions {
+  /** Whether permessage-deflate is agreed on with those who offer it. */
+  readonly compression: boolean;
+}
 
 /** `GET /v1/ws`: checks the handshake, and speaks WebSocket from there on. */
 export class WebSocketEndpoint {
-  readonly #context: WebSocketContext;
+  readonly #context: ConversationContext;
   readonly #admission: Admission;
+  readonly #compression: boolean;
 
-  constructor(context: WebSocketContext, admission: Admission) {
+  constructor(context: ConversationContext, admission: Admission, { compression }: WebSocketEndpointOptions) {
     this.#context = context;
     this.#admission = admission;
+    this.#compression = compression;
   }
 
   /** Takes the socket of an upgrade request, and the bytes that came right behind its head. */
   handle(request: IncomingMessage, socket: Socket, rest: Buffer, query: URLSearchParams): void {
-    const handshake = checkHandshake(request);
+    const handshake = checkHandshake(request, { subprotocols: [SUBPROTOCOL], deflate: this.#compression });
     if (handshake.refusal !== undefined) {
       const { code, detail, headers } = handshake.refusal;
       return this.#refuse(socket, new FanfareError(code, detail), headers);
     }
-    if (!isSameOrigin(request))
-      return this.#refuse(
-        socket,
-        new FanfareError('forbidden', 'this WebSocket may be opened by pages of its own origin'),
-      );
-    const reason = this.#admission.refusal();
-    if (reason !== undefined) return this.#refuse(socket, new FanfareError(reason, REFUSALS[reason]));
     try {
       const { channels, start } = readStreamQuery(query, QUERY, this.#context.maxChannels);
+      const head = switchingProtocols(handshake);
+      const address = this.#admission.addressOf(request);
+      const reason = this.#admission.refusal(address);
+      if (reason !== undefined) return this.#sendAway(socket, head, reason);
       socket.setTimeout(0);
-      const connection = new WebSocketConnection(socket, this.#context);
-      connection.start(switchingProtocols(handshake.accept), rest, channels, start);
+      const deflate = handshake.extensions !== undefined;
+      new Conversation(socket, this.#context, { deflate, address }).start(head, rest, channels, start);
     } catch (error) {
       if (!(error instanceof FanfareError)) throw error;
       this.#refuse(socket, error);
@@ -56,13 +64,11 @@ export class WebSocketEndpoint {
     const problem = problemOf(error);
     writeProblem(socket, { ...problem, headers: { ...problem.headers, ...headers } });
   }
-}
 
-/**
- * True for a page of the origin that it connects to, and for clients that are no pages (RFC 6455, section 10.2). Browsers
- * let any page open a WebSocket to anywhere, also to this machine's loopback; it is the server who must refuse.
- */
-function isSameOrigin({ headers }: IncomingMessage): boolean {
-  const { origin, host } = headers;
-  return origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
+  /** A browser tells a page nothing about a refused handshake, so what passes by itself is told by a close code behind an accepted one. */
+  #sendAway(socket: Socket, head: string, reason: Refusal): void {
+    this.#context.metrics.connectionRefused(reason);
+    const why = encodeText(serverMessage.error(reason, REFUSALS[reason]));
+    endSocket(socket, Buffer.concat([Buffer.from(head), why, encodeClose(CLOSES[reason].code, reason)]));
+  }
 }

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
+import { encodeClose } from '../../../src/wire/websocket/frame.ts';
 import { exitOf, hurry } from '../../support/drain.ts';
 import { type Gateway, startGateway } from '../../support/gateway.ts';
 import { head, RawSocket, WEBSOCKET_HEADERS } from '../../support/raw-socket.ts';
@@ -93,7 +94,8 @@ test.concurrent('connections that were there before are answered, told to close,
     /HTTP\/1\.1 200 [\s\S]*retry: \d{4,5}\n\nevent: fanfare:bye\ndata: \{"reason":"draining"\}\n\n/,
   );
   await socket.send(head('GET /v1/ws', WEBSOCKET_HEADERS)).end();
-  expect(socket.text).toMatch(/HTTP\/1\.1 503 [\s\S]*retry-after: \d+[\s\S]*"code":"draining"/i);
+  expect(socket.text).toMatch(/HTTP\/1\.1 101 [\s\S]*"code":"draining"/i);
+  expect(socket.bytes.includes(encodeClose(1012, 'draining'))).toBe(true);
 
   await hurry(gateway, 'SIGTERM', () => stream.every(({ ended }) => ended));
   expect(await exitOf(gateway)).toBe(0);

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Gateway, metric, startGateway } from '../../support/gateway.ts';
 import { exchange, expectProblem, postJson } from '../../support/http-exchange.ts';
 import { publish } from '../../support/publish.ts';
-import { head, RawSocket, WEBSOCKET_HEADERS } from '../../support/raw-socket.ts';
+import { RawWebSocket } from '../../support/raw-websocket.ts';
 import { startRedis, type TestRedis } from '../../support/redis.ts';
 import { SseClient } from '../../support/sse-client.ts';
 import { until } from '../../support/until.ts';
@@ -97,8 +97,9 @@ test('while Redis is away: nobody loses a connection, publishes are refused, and
   const refused = new SseClient(`${one.url}/v1/sse?channel=away`);
   await until(() => refused.ended, 'the end of the stream');
   expect(refused.text).toMatch(/^retry: \d{4,5}\n\nevent: fanfare:bye\ndata: \{"reason":"log_unavailable"\}\n\n$/);
-  const upgrade = await new RawSocket(two.port).send(head('GET /v1/ws', WEBSOCKET_HEADERS)).end();
-  expect(upgrade.text).toMatch(/^HTTP\/1\.1 503 [\s\S]*retry-after: \d+[\s\S]*"code":"log_unavailable"/i);
+  const upgrade = new RawWebSocket(two.port);
+  expect(await upgrade.closeFrame()).toEqual({ code: 1013, reason: 'log_unavailable' });
+  await upgrade.end();
   expect(await metric(one, 'fanfare_messages_published_total', 'result="log_unavailable"')).toBe(3);
   expect(await metric(one, 'fanfare_log_errors_total', 'operation="append"')).toBeGreaterThanOrEqual(3);
 

@@ -36,6 +36,8 @@ test('a stream is these bytes and no others', async () => {
     'Cache-Control: no-cache, no-transform',
     'X-Accel-Buffering: no',
     'Connection: close',
+    'vary: Origin, Accept-Encoding',
+    expect.stringMatching(/^Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/),
   ]);
   expect(rest.replace(/^(: fanfare\nretry: )\d+(\nid: )\d+-\d+\n/, '$1MS$2START\n')).toBe(
     ': fanfare\nretry: MS\nid: START\n\n' +

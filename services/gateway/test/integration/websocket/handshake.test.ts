@@ -3,6 +3,7 @@ import { ERRORS, type ErrorCode } from '../../../src/errors.ts';
 import { type Gateway, metric, startGateway } from '../../support/gateway.ts';
 import { exchange, expectProblem } from '../../support/http-exchange.ts';
 import { head, RawSocket, WEBSOCKET_HEADERS } from '../../support/raw-socket.ts';
+import { RawWebSocket } from '../../support/raw-websocket.ts';
 import { freePort } from '../../support/redis-local.ts';
 import { until } from '../../support/until.ts';
 import { WebSocketClient } from '../../support/websocket-client.ts';
@@ -74,12 +75,24 @@ describe('a handshake', () => {
     (await new RawSocket(gateway.port).send(own).hears('"welcome"')).close();
   });
 
-  test('may offer subprotocols and extensions, of which none is taken', async () => {
-    const offers = { 'Sec-WebSocket-Protocol': 'chat', 'Sec-WebSocket-Extensions': 'permessage-deflate' };
+  test('may offer subprotocols and extensions that are not known, of which none is taken', async () => {
+    const offers = { 'Sec-WebSocket-Protocol': 'chat', 'Sec-WebSocket-Extensions': 'x-unknown; a=1' };
     const socket = await new RawSocket(gateway.port)
       .send(head('GET /v1/ws', { ...WEBSOCKET_HEADERS, ...offers }))
       .hears('"welcome"');
     expect(socket.text.toLowerCase()).not.toMatch(/sec-websocket-(protocol|extensions)/);
+    socket.close();
+  });
+
+  test('may offer fanfare.v1 and permessage-deflate, which are taken', async () => {
+    const offers = { 'Sec-WebSocket-Protocol': 'chat, fanfare.v1', 'Sec-WebSocket-Extensions': 'permessage-deflate' };
+    const socket = await new RawSocket(gateway.port)
+      .send(head('GET /v1/ws', { ...WEBSOCKET_HEADERS, ...offers }))
+      .hears('"welcome"');
+    expect(socket.text).toContain('\r\nSec-WebSocket-Protocol: fanfare.v1\r\n');
+    expect(socket.text).toMatch(
+      /\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n/,
+    );
     socket.close();
   });
 
@@ -104,13 +117,15 @@ describe('a handshake', () => {
   });
 });
 
-test('a full node refuses with 503 and says when to come back', async () => {
+test('a full node closes with 1013, and says why and when to come back', async () => {
   const gateway = await startGateway({ FANFARE_MAX_CONNECTIONS: '1' });
   try {
     const first = await new WebSocketClient(`${gateway.url}/v1/ws`).open();
-    const answer = await refusal(gateway, head('GET /v1/ws', WEBSOCKET_HEADERS));
-    expectRefusal(answer, 'full');
-    expect(answer.head).toMatch(/retry-after: \d+/);
+    const refused = new RawWebSocket(gateway.port);
+    expect(await refused.closeFrame()).toEqual({ code: 1013, reason: 'full' });
+    expect(refused.text).toMatch(/"type":"error","code":"full","detail":"[^"]*come back after/);
+    await refused.end();
+    expect(await metric(gateway, 'fanfare_connections_refused_total', 'reason="full"')).toBe(1);
     first.close();
     await until(async () => (await metric(gateway, 'fanfare_connections', 'transport="websocket"')) === 0, 'room');
     const next = await new WebSocketClient(`${gateway.url}/v1/ws`).open();
@@ -121,12 +136,13 @@ test('a full node refuses with 503 and says when to come back', async () => {
   }
 });
 
-test('a node that has not read its log yet refuses with 503 and says when to come back', async () => {
+test('a node that has not read its log yet closes with 1013, and says why and when to come back', async () => {
   const gateway = await startGateway({ REDIS_URL: `redis://127.0.0.1:${await freePort()}` }, 'listening');
   try {
-    const answer = await refusal(gateway, head('GET /v1/ws', WEBSOCKET_HEADERS));
-    expectRefusal(answer, 'starting');
-    expect(answer.head).toMatch(/retry-after: \d+/);
+    const refused = new RawWebSocket(gateway.port);
+    expect(await refused.closeFrame()).toEqual({ code: 1013, reason: 'starting' });
+    expect(refused.text).toMatch(/"type":"error","code":"starting","detail":"[^"]*come back after/);
+    refused.close();
   } finally {
     await gateway.kill();
   }

@@ -15,6 +15,7 @@ const SLOTS = 100;
 /** What the wheel did to a connection, turn by turn. */
 class FakeConnection implements Registered {
   slot = -1;
+  beatsLeft = 0;
   readonly beats: number[] = [];
   readonly checks: number[] = [];
   readonly closes: CloseReason[] = [];
@@ -45,10 +46,10 @@ class FakeConnection implements Registered {
 let registry: Registry;
 let turn = 0;
 
-function setUp(timeoutSeconds = 40): void {
+function setUp(timeoutSeconds = 40, maxAgeSeconds = 0): void {
   registry?.stop();
   turn = 0;
-  registry = new Registry(INTERVAL_SECONDS, timeoutSeconds);
+  registry = new Registry({ intervalSeconds: INTERVAL_SECONDS, timeoutSeconds, maxAgeSeconds });
 }
 
 function connect(count: number): FakeConnection[] {
@@ -245,5 +246,32 @@ describe('a drain', () => {
     const connections = connect(1);
     await registry.drain(3600, 'draining', never);
     expect(told(connections)).toBe(1);
+  });
+});
+
+describe('a greatest age', () => {
+  test('sends everyone away at a heartbeat about then, and not all at one', () => {
+    setUp(40, 20 * INTERVAL_SECONDS);
+    const connections = connect(500);
+    turnWheel(17 * SLOTS);
+    expect(connections.filter(({ closes }) => closes.length > 0)).toEqual([]);
+    turnWheel(6 * SLOTS);
+    for (const { closes } of connections) expect(closes).toEqual(['max_age']);
+    const beatsOfTheLives = new Set(connections.map(({ beats }) => beats.length));
+    expect(beatsOfTheLives.size).toBeGreaterThan(2);
+    expect(registry.size).toBe(0);
+  });
+
+  test('that is below a heartbeat interval ends a connection at its first heartbeat', () => {
+    setUp(40, 1);
+    const connections = connect(100);
+    turnWheel(SLOTS);
+    for (const { beats, closes } of connections) expect([beats, closes]).toEqual([[], ['max_age']]);
+  });
+
+  test('of 0 lets connections live', () => {
+    const connections = connect(10);
+    turnWheel(50 * SLOTS);
+    for (const { closes } of connections) expect(closes).toEqual([]);
   });
 });

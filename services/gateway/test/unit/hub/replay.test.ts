@@ -125,7 +125,7 @@ test('who has unsubscribed while a page was read is told of no gap, and is not s
 test('a connection that cannot be served is sent away, and the others get their messages', async () => {
   const { hub, append } = await start();
   class Broken extends HubClient {
-    override sendMessages(): number {
+    override deliver(): number {
       throw new Error('cannot');
     }
   }

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { FanfareError } from '../../src/errors.ts';
-import { batchMessages, checkChannel, checkMessage, MAX_BATCH_MESSAGES, parseJson } from '../../src/publish-request.ts';
+import { FanfareError } from '../../../src/errors.ts';
+import {
+  batchMessages,
+  checkChannel,
+  checkMessage,
+  MAX_BATCH_MESSAGES,
+  parseJson,
+} from '../../../src/request/publish-request.ts';
 
 const LIMITS = { maxMessageBytes: 1000 };
 

@@ -27,7 +27,7 @@ let checked: (outcome: HandshakeOutcome) => void;
 
 beforeAll(async () => {
   const check = (request: IncomingMessage) => {
-    checked(checkHandshake(request));
+    checked(checkHandshake(request, { subprotocols: ['chat.v2', 'chat'], deflate: true }));
     request.socket.destroy();
   };
   server = createServer({ requireHostHeader: false }, check);
@@ -68,13 +68,17 @@ function withHeader(name: string, ...values: string[]): string[] {
 
 describe('a handshake that is taken (RFC 6455 4.2.1)', () => {
   test('the example of RFC 6455 1.3', async () => {
-    expect(await check(GOOD)).toEqual({ accept: 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=' });
+    expect(await check(GOOD)).toEqual({
+      accept: 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=',
+      subprotocol: undefined,
+      extensions: undefined,
+    });
   });
 
   test('the accept value is the hash of the key and the protocol’s own id', async () => {
     const key = Buffer.alloc(16, 0xff).toString('base64');
     const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
-    expect(await check(withHeader('Sec-WebSocket-Key', key))).toEqual({ accept });
+    expect(await check(withHeader('Sec-WebSocket-Key', key))).toMatchObject({ accept });
   });
 
   test.each([
@@ -94,6 +98,33 @@ describe('a handshake that is taken (RFC 6455 4.2.1)', () => {
   });
 });
 
+describe('what is agreed on', () => {
+  test.each([
+    [['chat'], 'chat'],
+    [['soap, chat.v2, chat'], 'chat.v2'],
+    [['chat', 'chat.v2'], 'chat'],
+    [['soap'], undefined],
+    [['Chat'], undefined],
+  ])('of the subprotocols %j it is the client’s first that is spoken here: %s', async (lines, subprotocol) => {
+    expect(await check(withHeader('Sec-WebSocket-Protocol', ...lines))).toMatchObject({ subprotocol });
+  });
+
+  test.each([
+    [['permessage-deflate; client_max_window_bits'], /^permessage-deflate; /],
+    [['x-webkit-deflate-frame', 'permessage-deflate'], /^permessage-deflate; /],
+  ])('of the extensions %j it is permessage-deflate, without context takeover', async (lines, expected) => {
+    const outcome = await check(withHeader('Sec-WebSocket-Extensions', ...lines));
+    expect(outcome).toMatchObject({ extensions: expect.stringMatching(expected) });
+    expect(outcome).toMatchObject({ extensions: expect.stringContaining('server_no_context_takeover') });
+    expect(outcome).toMatchObject({ extensions: expect.stringContaining('client_no_context_takeover') });
+  });
+
+  test('an extension that is not known is declined, not refused', async () => {
+    const outcome = await check(withHeader('Sec-WebSocket-Extensions', 'x-unknown; a=1'));
+    expect(outcome).toMatchObject({ accept: expect.any(String), extensions: undefined });
+  });
+});
+
 describe('a handshake that is refused (RFC 6455 4.2.1)', () => {
   test.each([
     ['an old HTTP', 'GET /chat HTTP/1.0', GOOD],
@@ -110,6 +141,9 @@ describe('a handshake that is refused (RFC 6455 4.2.1)', () => {
     ['a key whose last digit has bits to spare', undefined, withHeader('Sec-WebSocket-Key', KEY.replace('Q==', 'R=='))],
     ['a key in base64url', undefined, withHeader('Sec-WebSocket-Key', '__________________-_-w==')],
     ['a key that is not base64', undefined, withHeader('Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25j*Q==')],
+    ['a subprotocol twice', undefined, withHeader('Sec-WebSocket-Protocol', 'chat, chat')],
+    ['a subprotocol that is no token', undefined, withHeader('Sec-WebSocket-Protocol', 'chat room')],
+    ['extensions that are no list', undefined, withHeader('Sec-WebSocket-Extensions', 'permessage-deflate; =')],
     ['two keys', undefined, withHeader('Sec-WebSocket-Key', KEY, KEY)],
   ] as const)('%s is a 400', async (_what, requestLine, lines) => {
     const { refusal } = await check(lines, requestLine);
@@ -156,8 +190,14 @@ describe('a handshake that is refused (RFC 6455 4.2.1)', () => {
   });
 });
 
+test('the answer that opens the WebSocket names what was agreed on', () => {
+  const head = switchingProtocols({ accept: 'x', subprotocol: 'chat', extensions: 'permessage-deflate; a' });
+  expect(head).toContain('\r\nSec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate; a\r\n\r\n');
+});
+
 test('the answer that opens the WebSocket is that of RFC 6455 4.2.2', () => {
-  expect(switchingProtocols('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=')).toBe(
+  const accept = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
+  expect(switchingProtocols({ accept, subprotocol: undefined, extensions: undefined })).toBe(
     [
       'HTTP/1.1 101 Switching Protocols',
       'Upgrade: websocket',
