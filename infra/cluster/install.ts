@@ -8,6 +8,8 @@ export interface Program {
   readonly commands: readonly string[];
   readonly aptPackage: string;
   readonly brewPackage: string;
+  /** Arguments with which it succeeds when it has all that is needed of it. */
+  readonly check?: readonly string[];
   /** The image to use where the program cannot be installed; without one there is no such way out. */
   readonly image?: string;
 }
@@ -48,12 +50,26 @@ export const CHROMIUM: Program = {
   brewPackage: 'chromium',
 };
 
+/** Python as a client: its `websockets` is a WebSocket library that owes nothing to Node. */
+export const PYTHON: Program = {
+  name: 'python3 with websockets',
+  commands: ['/usr/bin/python3', 'python3'],
+  aptPackage: 'python3-websockets',
+  brewPackage: 'python3',
+  check: ['-c', 'import websockets'],
+};
+
+export const CURL: Program = { name: 'curl', commands: ['curl'], aptPackage: 'curl', brewPackage: 'curl' };
+
+/** For tests that put a client on a network of its own and take that down: Linux only. */
+export const IP: Program = { name: 'ip', commands: ['ip'], aptPackage: 'iproute2', brewPackage: 'iproute2mac' };
+
 /**
  * Finds a program on this machine; else installs it (at a terminal it asks first); else takes it from Docker.
  * Throws ClusterError with one line that says what was tried.
  */
 export async function provide(program: Program, machine: Machine = thisMachine()): Promise<Provided> {
-  const found = findProgram(program, machine);
+  const found = await findProgram(program, machine);
   if (found !== undefined) return { tier: 'machine', path: found, origin: `${found} of this machine` };
 
   const tried = ['it is not on this machine'];
@@ -63,7 +79,7 @@ export async function provide(program: Program, machine: Machine = thisMachine()
   else if (!(await agreed(program, installer, machine))) tried.push('it was not to be installed');
   else {
     const problem = await install(installer, machine);
-    const path = findProgram(program, machine);
+    const path = await findProgram(program, machine);
     if (path !== undefined) return { tier: 'machine', path, origin: `${path}, just installed with ${installer.tool}` };
     tried.push(`${installer.tool} could not install it${problem === undefined ? '' : ` (${problem})`}`);
   }
@@ -85,10 +101,10 @@ export async function provide(program: Program, machine: Machine = thisMachine()
 }
 
 /** Where a program is on this machine, or undefined. */
-export function findProgram(program: Program, machine: Machine = thisMachine()): string | undefined {
-  for (const command of program.commands) {
+async function findProgram({ commands, check }: Program, machine: Machine): Promise<string | undefined> {
+  for (const command of commands) {
     const path = machine.find(command);
-    if (path !== undefined) return path;
+    if (path !== undefined && (check === undefined || (await machine.run([path, ...check])) === undefined)) return path;
   }
   return undefined;
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:http2';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,6 +108,20 @@ test('it prints a line for each part and then where it serves; SIGTERM stops it 
   expect(it.pids).toHaveLength(4);
 });
 
+test('with --tls it serves https, and says where its certificate is', async () => {
+  const { edge } = await choosePorts(1);
+  const it = await run(['--nodes', '1', '--port', String(edge), '--tls']).ready();
+  expect(it.out).toContain(`ready https://127.0.0.1:${edge}`);
+  const file = it.out.map((line) => /curl --cacert (\S+)/.exec(line)?.[1]).find((found) => found !== undefined);
+  const client = connect(`https://127.0.0.1:${edge}`, { ca: await readFile(file ?? '') });
+  const [headers] = await once(client.request({ ':path': '/' }).resume(), 'response');
+  expect(headers[':status']).toBe(200);
+  client.destroy();
+  it.child.kill('SIGTERM');
+  expect(await it.ended).toBe(0);
+  await nothingIsLeft(it.pids);
+});
+
 test('one Ctrl-C waits for the drain, another one ends it', async () => {
   const { edge } = await choosePorts(1);
   const it = await run(['--nodes', '1', '--port', String(edge)], { FANFARE_DRAIN_SECONDS: '3600' }).ready();
@@ -189,6 +204,6 @@ test('words that make no sense are answered with the usage', async () => {
   expect(await it.ended).toBe(2);
   expect(it.errors).toEqual([
     'cluster: --nodes must be a whole number from 1 to 16, not "many"',
-    'usage: npm run cluster -- [--nodes 1..16] [--port PORT] [--redis-port PORT] [--no-restart] [--help]',
+    'usage: npm run cluster -- [--nodes 1..16] [--port PORT] [--redis-port PORT] [--tls] [--no-restart] [--help]',
   ]);
 });

@@ -73,6 +73,7 @@ test('nodes get their settings, those of the caller, and nothing else of its env
     REDIS_URL: it.redisUrl,
     FANFARE_NODE_NAME: 'node-1',
     FANFARE_CONSOLE: 'on',
+    FANFARE_TRUSTED_PROXIES: '127.0.0.1',
     FANFARE_HISTORY_SIZE: '7',
     LOG_LEVEL: 'debug',
   });

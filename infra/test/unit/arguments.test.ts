@@ -2,12 +2,26 @@ import { expect, test } from 'vitest';
 import { readArguments } from '../../cluster/arguments.ts';
 
 test('with no words it is three nodes behind port 8080, and what dies is started again', () => {
-  expect(readArguments([])).toEqual({ nodes: 3, port: 8080, redisPort: undefined, restart: true, help: false });
+  expect(readArguments([])).toEqual({
+    nodes: 3,
+    port: 8080,
+    redisPort: undefined,
+    tls: false,
+    restart: true,
+    help: false,
+  });
 });
 
 test('every option is read', () => {
-  const words = ['--nodes', '16', '--port=9000', '--redis-port', '6400', '--no-restart', '--help'];
-  expect(readArguments(words)).toEqual({ nodes: 16, port: 9000, redisPort: 6400, restart: false, help: true });
+  const words = ['--nodes', '16', '--port=9000', '--redis-port', '6400', '--tls', '--no-restart', '--help'];
+  expect(readArguments(words)).toEqual({
+    nodes: 16,
+    port: 9000,
+    redisPort: 6400,
+    tls: true,
+    restart: false,
+    help: true,
+  });
 });
 
 test.each([

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CHROMIUM, NGINX, provide, REDIS } from '../../cluster/install.ts';
+import { CHROMIUM, NGINX, PYTHON, provide, REDIS } from '../../cluster/install.ts';
 import type { Machine } from '../../cluster/machine.ts';
 import { ClusterError } from '../../cluster/part.ts';
 
@@ -15,6 +15,7 @@ class PaperMachine implements Machine {
   /** What an installation brings, or why it fails. */
   installs: Record<string, string> = {};
   installProblem: string | undefined;
+  readonly modules = new Set<string>();
   readonly said: string[] = [];
   readonly asked: string[] = [];
   readonly ran: string[] = [];
@@ -34,6 +35,8 @@ class PaperMachine implements Machine {
   }
   async run(words: readonly string[]) {
     this.ran.push(words.join(' '));
+    if (words.includes('-c')) return this.modules.has('websockets') ? undefined : 'No module named websockets';
+    if (words.at(-1) === 'python3-websockets') this.modules.add('websockets');
     const command = this.installs[words.at(-1) ?? ''];
     if (command !== undefined) this.commands.set(command, `/usr/bin/${command}`);
     return this.installProblem;
@@ -147,4 +150,13 @@ test.each([
   ],
 ])('where %s, one line says what was tried', async (_name, machine, program, message) => {
   await expect(provide(program, machine)).rejects.toThrow(new ClusterError(message));
+});
+
+test('a program that lacks what is needed of it is not the one: what it lacks is installed', async () => {
+  const machine = new PaperMachine('python3', 'apt-get');
+  expect(await provide(PYTHON, machine)).toMatchObject({ tier: 'machine', path: '/usr/bin/python3' });
+  expect(machine.ran.filter((command) => command.includes('install'))).toHaveLength(1);
+  machine.ran.length = 0;
+  await provide(PYTHON, machine);
+  expect(machine.ran).toEqual(['/usr/bin/python3 -c import websockets']);
 });

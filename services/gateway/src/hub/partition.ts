@@ -39,7 +39,7 @@ export class Partition {
       const channel = this.channels.get(message.channel);
       if (channel === undefined) continue;
       if (channel.batch === null) {
-        channel.batch = new Batch();
+        channel.batch = new Batch([], true);
         channels.push(channel);
       }
       channel.batch.messages.push(encoded);

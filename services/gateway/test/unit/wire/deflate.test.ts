@@ -8,7 +8,7 @@ const SYNC = { finishFlush: constants.Z_SYNC_FLUSH };
 
 /** What is worth deflating. */
 const text = fc
-  .tuple(fc.string({ unit: 'binary', minLength: 1, maxLength: 300 }), fc.integer({ min: 600, max: 100_000 }))
+  .tuple(fc.string({ unit: 'binary', minLength: 1, maxLength: 300 }), fc.integer({ min: 600, max: 20_000 }))
   .map(([part, length]) => Buffer.from(part.repeat(Math.ceil(length / part.length))));
 
 describe('deflated text', () => {
@@ -24,8 +24,9 @@ describe('deflated text', () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 2, maxLength: 4 }), (texts) => {
         const deflated = texts.map((each) => deflate(each) ?? expect.fail('not deflated'));
-        expect(inflateRawSync(Buffer.concat(deflated), SYNC)).toEqual(Buffer.concat(texts));
-        expect(inflateRawSync(Buffer.concat(deflated.toReversed()), SYNC)).toEqual(Buffer.concat(texts.toReversed()));
+        const inflate = (parts: Buffer[]): Buffer => inflateRawSync(Buffer.concat(parts), SYNC);
+        expect(inflate(deflated).equals(Buffer.concat(texts))).toBe(true);
+        expect(inflate(deflated.toReversed()).equals(Buffer.concat(texts.toReversed()))).toBe(true);
       }),
       { numRuns: 30 },
     );

@@ -3,37 +3,24 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { eventProblem, type Message } from '../../../src/message.ts';
 import { encodeEnvelope, encodeEvent, encodeHeartbeat, encodePreamble, encodeRaw } from '../../../src/wire/sse.ts';
+import { EventStreamParser } from '../../support/event-stream-parser.ts';
 
-/** What a reader that was given a stream in pieces makes of it. */
+/** What a reader that was given a stream makes of it. */
 interface Read {
   readonly events: { id: string; name: string; data: string }[];
-  lastEventId: string;
-  retryMilliseconds?: number;
+  readonly lastEventId: string;
+  readonly retryMilliseconds?: number;
 }
 
-/** A reader written from WHATWG HTML 9.2.6. */
 function readByStandard(stream: string): Read {
-  const read: Read = { events: [], lastEventId: '' };
-  let [name, data, idBuffer] = ['', '', ''];
-  const lines = stream.replace(/^\ufeff/, '').split(/\r\n|\r|\n/);
-  lines.pop(); // What no line end ends is no line.
-  for (const line of lines) {
-    if (line === '') {
-      read.lastEventId = idBuffer;
-      if (data !== '') read.events.push({ id: idBuffer, name: name || 'message', data: data.replace(/\n$/, '') });
-      [name, data] = ['', ''];
-      continue;
-    }
-    const colon = line.indexOf(':');
-    if (colon === 0) continue;
-    const field = colon === -1 ? line : line.slice(0, colon);
-    const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
-    if (field === 'event') name = value;
-    else if (field === 'data') data += `${value}\n`;
-    else if (field === 'id' && !value.includes('\0')) idBuffer = value;
-    else if (field === 'retry' && /^[0-9]+$/.test(value)) read.retryMilliseconds = Number(value);
-  }
-  return read;
+  const parser = new EventStreamParser();
+  parser.push(Buffer.from(stream));
+  const { events, lastEventId, reconnectionMilliseconds } = parser;
+  return {
+    events: events.map((each) => ({ id: each.lastEventId, name: each.type, data: each.data })),
+    lastEventId,
+    ...(reconnectionMilliseconds === undefined ? {} : { retryMilliseconds: reconnectionMilliseconds }),
+  };
 }
 
 /** The reader inside a well-known client, which gets the stream cut where `cuts` say. */

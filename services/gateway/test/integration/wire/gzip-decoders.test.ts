@@ -55,7 +55,7 @@ print(decoder.eof, decoder.unused_data.hex(), flush=True)
 
 /** Runs for one test. */
 function python(program: string): ChildProcessByStdio<Writable, Readable, null> {
-  const decoder = spawn('python3', ['-c', program], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const decoder = spawn(process.env.PYTHON ?? 'python3', ['-c', program], { stdio: ['pipe', 'pipe', 'inherit'] });
   onTestFinished(() => void decoder.kill());
   return decoder;
 }
