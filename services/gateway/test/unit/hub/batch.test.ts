@@ -45,7 +45,7 @@ describe('a batch', () => {
     [true, 'packed together'],
     [false, 'each for itself'],
   ])('for many (%s) has its messages in a gzip stream %s', (forMany) => {
-    const messages = Array.from({ length: 20 }, (_, i) => message(i));
+    const messages = Array.from({ length: 40 }, (_, i) => message(i));
     const batch = new Batch(messages, forMany);
     const piece = batch.piece('sse-gzip');
     expect(unzip(piece)).toBe(batch.bytes('sse').toString());
