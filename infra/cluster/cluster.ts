@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Certificate, selfSigned } from './certificate.ts';
 import { Guardian } from './guardian.ts';
 import { NGINX, type Provided, provide, REDIS } from './install.ts';
 import { thisMachine } from './machine.ts';
@@ -23,6 +24,8 @@ export interface ClusterOptions {
   readonly port?: number;
   /** A free one unless given. */
   readonly redisPort?: number;
+  /** Clients come by https, over HTTP/2 and HTTP/1.1, with a certificate made for this run. Off unless true. */
+  readonly tls?: boolean;
   /** Start a part again that died by itself. On unless false. */
   readonly restart?: boolean;
   /** Settings for the nodes: `FANFARE_*` and LOG_LEVEL. */
@@ -49,8 +52,10 @@ export interface NodeAddress {
 
 /** A cluster that serves. Its parts are called `redis`, `node-1` …, and `nginx`. */
 export interface Cluster {
-  /** The edge: `http://127.0.0.1:8080`. */
+  /** The edge: `http://127.0.0.1:8080`, with TLS `https://…`. */
   readonly url: string;
+  /** With TLS: the PEM file of the edge's certificate, which nobody has signed. */
+  readonly certificate: string | undefined;
   readonly port: number;
   readonly redisUrl: string;
   readonly nodes: readonly NodeAddress[];
@@ -131,7 +136,9 @@ async function startOn(
   };
 
   try {
-    const parts = layOut(ports, programs, options, folder);
+    // In NGINX's own folder, which is all that it sees when it runs in Docker.
+    const tls = options.tls === true ? await selfSigned(join(folder, 'nginx')) : undefined;
+    const parts = layOut(ports, programs, options, folder, tls);
     for (const { command } of [parts.redis, parts.nginx])
       if (command.container !== undefined) guardian.container(command.container);
     output = new ReopenablePipe(join(folder, 'nginx.output'), (line) => log('nginx', line));
@@ -153,21 +160,28 @@ async function startOn(
       await redis.stop();
       await clear();
     });
-    return handle(ports, all, stop, abandon);
+    return handle(ports, tls, all, stop, abandon);
   } catch (error) {
     await abandon();
     throw error;
   }
 }
 
-function handle(ports: Ports, all: readonly Supervisor[], stop: Cluster['stop'], abandon: Cluster['abandon']): Cluster {
+function handle(
+  ports: Ports,
+  tls: Certificate | undefined,
+  all: readonly Supervisor[],
+  stop: Cluster['stop'],
+  abandon: Cluster['abandon'],
+): Cluster {
   const find = (name: string): Supervisor => {
     const part = all.find((candidate) => candidate.part.name === name);
     if (part === undefined) throw new ClusterError(`there is no part called ${name}`);
     return part;
   };
   return {
-    url: `http://127.0.0.1:${ports.edge}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${ports.edge}`,
+    certificate: tls?.certificate,
     port: ports.edge,
     redisUrl: `redis://127.0.0.1:${ports.redis}`,
     nodes: ports.nodes.map((node, i) => ({
@@ -200,12 +214,14 @@ function layOut(
   programs: { redis: Provided; nginx: Provided },
   options: ClusterOptions,
   folder: string,
+  tls: Certificate | undefined,
 ): { redis: Part; nodes: Part[]; nginx: Part } {
   const env = options.env ?? {};
   const containers = `fanfare-${randomBytes(4).toString('hex')}`;
   const number = (name: string) => (Number(env[name]) > 0 ? Number(env[name]) : undefined);
   const settings = {
     port: ports.edge,
+    ...(tls === undefined ? {} : { tls }),
     nodePorts: ports.nodes.map((node) => node.public),
     streamTimeoutSeconds:
       options.streamTimeoutSeconds ??

@@ -47,6 +47,7 @@ async function main(words: readonly string[]): Promise<number> {
       nodes: given.nodes,
       port: given.port,
       ...(given.redisPort === undefined ? {} : { redisPort: given.redisPort }),
+      tls: given.tls,
       restart: given.restart,
       env: nodeSettings(process.env),
       onLine: (name, line) => console.log(`${name.padEnd(8)} | ${line}`),
@@ -65,6 +66,8 @@ async function main(words: readonly string[]): Promise<number> {
     await cluster.stop();
     return 130;
   }
+  if (cluster.certificate !== undefined)
+    console.log(`nobody has signed the certificate: curl --cacert ${cluster.certificate}`);
   console.log(`ready ${cluster.url}`);
   await stopped;
   console.log('stopped');

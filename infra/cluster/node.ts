@@ -30,7 +30,8 @@ export function nodePart(settings: NodeSettings): Part {
     const value = process.env[key];
     if (value !== undefined) env[key] = value;
   }
-  Object.assign(env, { FANFARE_CONSOLE: 'on' }, settings.env, {
+  // NGINX is on this machine, and so is everybody who can reach it.
+  Object.assign(env, { FANFARE_CONSOLE: 'on', FANFARE_TRUSTED_PROXIES: '127.0.0.1' }, settings.env, {
     PORT: String(port),
     ADMIN_PORT: String(adminPort),
     HOST: '127.0.0.1',

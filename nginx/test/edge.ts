@@ -4,6 +4,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { selfSigned } from '../../infra/cluster/certificate.ts';
 import { Guardian } from '../../infra/cluster/guardian.ts';
 import { NGINX, provide } from '../../infra/cluster/install.ts';
 import { type EdgeSettings, maxBodyBytes, nginxPart, streamTimeoutSeconds } from '../../infra/cluster/nginx.ts';
@@ -12,47 +13,69 @@ import { choosePorts } from '../../infra/cluster/ports.ts';
 import { httpStatus } from '../../infra/cluster/probe.ts';
 import { Supervisor } from '../../infra/cluster/supervisor.ts';
 
-/** A real NGINX with the real template, in front of given ports. */
+/** A real NGINX with the real templates, in front of given ports. */
 export interface Edge {
+  /** By https with `tls`, else by http. */
   readonly url: string;
   readonly port: number;
+  /** With `tls`: where plain HTTP is sent to https. */
+  readonly redirectUrl: string;
+  /** With `tls`: where its certificate and key are, made by `selfSigned`. */
+  readonly folder: string;
   /** All that it has written: access log and error log. */
   readonly lines: readonly string[];
+  /** `nginx -s reload`, without waiting for what comes of it. */
+  reload(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export async function startEdge(nodePorts: readonly number[], settings: Partial<EdgeSettings> = {}): Promise<Edge> {
-  const { edge: port } = await choosePorts(1);
+export interface EdgeOptions extends Partial<Omit<EdgeSettings, 'port' | 'tls'>> {
+  readonly tls?: boolean;
+}
+
+export async function startEdge(nodePorts: readonly number[], { tls = false, ...settings }: EdgeOptions = {}) {
+  const { edge: port, nodes } = await choosePorts(1);
+  const redirectPort = nodes[0]?.public ?? 0;
   const folder = mkdtempSync(join(tmpdir(), 'fanfare-edge-'));
   chmodSync(folder, 0o711);
   const guardian = new Guardian(folder);
   const lines: string[] = [];
   const log = (_name: string, line: string) => lines.push(line);
   const output = new ReopenablePipe(join(folder, 'output'), (line) => log('nginx', line));
-  const defaults = { port, nodePorts, streamTimeoutSeconds: streamTimeoutSeconds(), maxBodyBytes: maxBodyBytes() };
-  const url = `http://127.0.0.1:${port}`;
-  const part = nginxPart(
-    await provide(NGINX),
-    { ...defaults, ...settings },
-    join(folder, 'nginx'),
-    `fanfare-edge-${port}`,
-  );
+  const all: EdgeSettings = {
+    port,
+    nodePorts,
+    streamTimeoutSeconds: streamTimeoutSeconds(),
+    maxBodyBytes: maxBodyBytes(),
+    ...settings,
+    ...(tls ? { tls: { ...(await selfSigned(join(folder, 'nginx'))), redirectPort } } : {}),
+  };
+  const part = nginxPart(await provide(NGINX), all, join(folder, 'nginx'), `fanfare-edge-${port}`);
+  const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   // Nodes may be missing on purpose; whatever is answered shows that NGINX is there.
   const missing = async () => ((await httpStatus(`${url}/.edge/invalid_request`)).status > 0 ? undefined : 'no answer');
   const nginx = new Supervisor({ ...part, missing }, { guardian, log, restart: false, stdout: output });
-  const stop = async () => {
-    await nginx.abandon();
-    output.close();
-    await rm(folder, { recursive: true, force: true });
-    await guardian.dismiss();
+  const edge: Edge = {
+    url,
+    port,
+    redirectUrl: `http://127.0.0.1:${redirectPort}`,
+    folder: join(folder, 'nginx'),
+    lines,
+    reload: () => nginx.signal('SIGHUP'),
+    async stop() {
+      await nginx.abandon();
+      output.close();
+      await rm(folder, { recursive: true, force: true });
+      await guardian.dismiss();
+    },
   };
   try {
     await nginx.start();
   } catch (error) {
-    await stop();
+    await edge.stop();
     throw error;
   }
-  return { url, port, lines, stop };
+  return edge;
 }
 
 /** A stand-in for a node, for what a real node would not do on demand. */

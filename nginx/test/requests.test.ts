@@ -219,4 +219,14 @@ describe("NGINX's own refusals", () => {
     expect(problem).toEqual({ type: 'about:blank', title, status, code, detail: expect.any(String) });
     expect(node.requests).toEqual([]);
   });
+
+  test('a page of another origin may read them', async () => {
+    const node = keep(await answering('node'));
+    const edge = keep(await startEdge([node.port]));
+    const origin = 'Origin: https://a.example';
+    const { head } = await raw(edge.port, `POST / HTTP/1.1\r\nHost: a\r\n${origin}\r\nContent-Length: 4194305\r\n\r\n`);
+    expect(head).toMatch(/^HTTP\/1\.1 413 /);
+    expect(head).toContain('\r\nAccess-Control-Allow-Origin: https://a.example\r\n');
+    expect(head).toContain('\r\nAccess-Control-Allow-Credentials: true\r\n');
+  });
 });

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { createGzip, type Gzip } from 'node:zlib';
 import { EventSource } from 'eventsource';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -53,6 +54,40 @@ describe('in front of a node', () => {
     expect(client.headers['content-encoding']).toBeUndefined();
     expect(client.headers['content-type']).toBe(STREAM['content-type']);
     client.close();
+  });
+
+  test('a stream that the node has compressed reaches the client as it is, event by event', async () => {
+    const gzips: Gzip[] = [];
+    let accepted: string | undefined;
+    const compressing = keep(
+      await startStandIn((request, response) => {
+        accepted = request.headers['accept-encoding'];
+        response.writeHead(200, { ...STREAM, 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+        const gzip = createGzip();
+        gzip.pipe(response);
+        gzips.push(gzip);
+        gzip.write(': fanfare\n\n');
+        gzip.flush();
+      }),
+    );
+    edge = keep(await startEdge([compressing.port]));
+    const response = await fetch(`${edge.url}/v1/sse?channel=a`, { headers: { 'accept-encoding': 'gzip' } });
+    expect(accepted).toBe('gzip');
+    expect(response.headers.get('content-encoding')).toBe('gzip');
+    expect(response.headers.get('vary')).toBe('Accept-Encoding');
+    // fetch undoes the gzip by itself.
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    const hear = async (words: string) => {
+      while (!text.includes(words)) text += (await reader?.read())?.value;
+    };
+    await hear(': fanfare');
+    for (const data of ['one', 'two']) {
+      gzips[0]?.write(`data: ${data}\n\n`);
+      gzips[0]?.flush();
+      await hear(`data: ${data}\n\n`);
+    }
+    await reader?.cancel();
   });
 
   test('a stream lives on heartbeats beyond the read timeout, and a silent one is cut', async () => {
@@ -199,6 +234,20 @@ describe('with no node that answers', () => {
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
   });
+
+  test.each(['/v1/sse?channel=a', '/v1/channels/a/messages'])(
+    'a page of another origin may read what it says to %s',
+    async (path) => {
+      const { headers } = await fetch(`${edge.url}${path}`, { headers: { origin: 'https://a.example' } });
+      expect(headers.get('access-control-allow-origin')).toBe('https://a.example');
+      expect(headers.get('access-control-allow-credentials')).toBe('true');
+      expect(headers.get('vary')).toBe('Origin');
+      const plain = (await fetch(`${edge.url}${path}`)).headers;
+      expect(plain.has('access-control-allow-origin')).toBe(false);
+      expect(plain.has('access-control-allow-credentials')).toBe(false);
+      expect(plain.get('vary')).toBe('Origin');
+    },
+  );
 
   test('what no EventSource sends is not answered with 200', async () => {
     const response = await fetch(`${edge.url}/v1/sse?channel=a`, { method: 'POST', body: '{}' });

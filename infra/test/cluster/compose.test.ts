@@ -1,16 +1,23 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:http2';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SseClient } from '../../../services/gateway/test/support/sse-client.ts';
 import { until } from '../../../services/gateway/test/support/until.ts';
+import { selfSigned } from '../../cluster/certificate.ts';
 import { choosePorts } from '../../cluster/ports.ts';
 import { httpStatus } from '../../cluster/probe.ts';
 import { findEngine, nginxImage } from './engine.ts';
 
 const run = promisify(execFile);
 const FILE = fileURLToPath(new URL('../../compose.yaml', import.meta.url));
+const TLS_FILE = fileURLToPath(new URL('../../compose.tls.yaml', import.meta.url));
 /** An image may have to be fetched, and one is built. */
 const PATIENCE = 600_000;
 
@@ -22,9 +29,12 @@ describe.skipIf(engine.skip)('compose', () => {
   let env: NodeJS.ProcessEnv;
   let client: readonly string[];
 
-  async function compose(...words: string[]): Promise<string> {
+  const compose = (...words: string[]) => composeWith([FILE], ...words);
+
+  async function composeWith(files: readonly string[], ...words: string[]): Promise<string> {
     const [program = '', ...first] = client;
-    const { stdout } = await run(program, [...first, '-p', project, '-f', FILE, ...words], {
+    const named = files.flatMap((file) => ['-f', file]);
+    const { stdout } = await run(program, [...first, '-p', project, ...named, ...words], {
       env,
       maxBuffer: 64 * 1024 * 1024,
     });
@@ -84,6 +94,35 @@ describe.skipIf(engine.skip)('compose', () => {
 
   test('the admin port is not behind the edge', async () => {
     for (const path of ['/metrics', '/readyz', '/healthz']) expect((await fetch(`${url}${path}`)).status).toBe(404);
+  });
+
+  test("a client that vanished is not waited for as long as the kernel's default", async () => {
+    const retries = (await compose('exec', '-T', 'nginx', 'cat', '/proc/sys/net/ipv4/tcp_retries2')).trim();
+    expect(retries).toBe('6');
+  });
+
+  test('with the TLS file on top it serves https over HTTP/2, and sends plain HTTP there', async () => {
+    // User 101 reads them.
+    const folder = await mkdtemp(join(tmpdir(), 'fanfare-compose-'));
+    await chmod(folder, 0o755);
+    const { certificate, key } = await selfSigned(folder);
+    await chmod(key, 0o644);
+    const { edge } = await choosePorts(1);
+    Object.assign(env, { TLS_CERTIFICATE: certificate, TLS_KEY: key, EDGE_TLS_PORT: String(edge) });
+    try {
+      await composeWith([FILE, TLS_FILE], 'up', '-d', '--no-build', 'nginx');
+      const httpsUrl = `https://127.0.0.1:${edge}`;
+      await until(async () => (await httpStatus(`${httpsUrl}/`)).status === 200, 'the TLS edge to serve', 60);
+      const http2 = connect(httpsUrl, { ca: await readFile(certificate) });
+      const [headers] = await once(http2.request({ ':path': '/' }).resume(), 'response');
+      expect(headers[':status']).toBe(200);
+      http2.destroy();
+      const redirected = await fetch(`${url}/v1/messages`, { method: 'POST', redirect: 'manual', body: '{}' });
+      expect(redirected.status).toBe(308);
+      expect(redirected.headers.get('location')).toBe(`${httpsUrl}/v1/messages`);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   test('a node leaves in order when it is asked', async () => {

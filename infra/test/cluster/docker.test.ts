@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { startCluster } from '../../cluster/cluster.ts';
 import { REDIS } from '../../cluster/install.ts';
+import { httpStatus } from '../../cluster/probe.ts';
 import { findEngine, nginxImage } from './engine.ts';
 
 const nodeEntry = fileURLToPath(new URL('stand-in-node.ts', import.meta.url));
@@ -19,7 +20,7 @@ describe.skipIf(engine.skip)('with Redis and NGINX from Docker', () => {
     } as const;
     const lines: string[] = [];
     const onLine = (name: string, line: string) => lines.push(`${name}: ${line}`);
-    const cluster = await startCluster({ nodes: 1, nodeEntry, programs, onLine });
+    const cluster = await startCluster({ nodes: 1, nodeEntry, programs, onLine, tls: true });
     const containers = async () => {
       const { stdout } = await run('docker', ['ps', '--all', '--format', '{{.Names}} {{.Command}}', '--no-trunc']);
       return stdout.split('\n').filter((line) => line.includes(cluster.redisUrl.split(':').at(-1) ?? '-'));
@@ -31,7 +32,7 @@ describe.skipIf(engine.skip)('with Redis and NGINX from Docker', () => {
         await cluster.start(name);
         expect(lines.some((line) => line.startsWith(`cluster: ${name} is back`))).toBe(true);
       }
-      expect((await fetch(cluster.url)).status).toBe(200);
+      expect((await httpStatus(cluster.url)).status).toBe(200);
     } finally {
       await cluster.stop();
     }
