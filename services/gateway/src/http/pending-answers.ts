@@ -11,22 +11,25 @@ const MAX_PENDING = 100;
 export class PendingAnswers {
   readonly #bySocket = new WeakMap<Socket, ServerResponse[]>();
 
+  /** Whether any answer is owed. */
   on(socket: Socket): boolean {
     return this.#bySocket.has(socket);
   }
 
-  /** Whether the last answer is owed: what comes behind its request must not be carried out (RFC 9112, 9.6). */
+  /** Whether the last answer is owed or out: what comes behind its request must not be carried out (RFC 9112, 9.6). */
   lastOn(socket: Socket): boolean {
     return this.#bySocket.get(socket)?.at(-1)?.shouldKeepAlive === false;
   }
 
-  /** Takes note of an answer until it is out. False when too many are owed. */
+  /** Takes note of an answer until it is out, and of the last one for good. False when too many are owed. */
   add(socket: Socket, response: ServerResponse): boolean {
     const owed = this.#bySocket.get(socket) ?? [];
     if (owed.length === MAX_PENDING) return false;
     owed.push(response);
     this.#bySocket.set(socket, owed);
     response.once('close', () => {
+      // The last one stays: what is read before the socket closes is still behind it.
+      if (!response.shouldKeepAlive) return;
       owed.splice(owed.indexOf(response), 1);
       if (owed.length === 0) this.#bySocket.delete(socket);
     });

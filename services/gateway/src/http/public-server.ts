@@ -104,13 +104,9 @@ export async function createPublicServer(
         const { socket } = request;
         const path = pathOf(request);
         const isStream = path === SSE_PATH;
-        // Pipelined behind a stream, a request can have no answer; nor a stream that is asked for before an answer is out.
-        if (streams.owns(socket) || (isStream && pending.on(socket))) {
-          socket.destroy();
-          return;
-        }
         if (pending.lastOn(socket)) return;
-        if (!pending.add(socket, response)) {
+        // Pipelined behind a stream, a request can have no answer; nor a stream that is asked for before an answer is out.
+        if (streams.owns(socket) || (isStream && pending.on(socket)) || !pending.add(socket, response)) {
           socket.destroy();
           return;
         }
@@ -130,6 +126,7 @@ export async function createPublicServer(
         } else streams.webSocket(request, socket, rest, queryOf(request));
       });
       server.maxConnections = limits.maxSockets;
+      server.on('drop', () => options.metrics.connectionRefused('full'));
       return server;
     },
   });

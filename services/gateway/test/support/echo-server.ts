@@ -65,6 +65,8 @@ export async function startEchoServer(
 ): Promise<{ readonly port: number; stop(): Promise<void> }> {
   const { port, host, compression, maxBytes } = { ...DEFAULTS, ...options };
   const registry = new Registry({ intervalSeconds: 25, timeoutSeconds: 10, maxAgeSeconds: 0 });
+  // No heartbeats: an echo says nothing that it is not asked for.
+  registry.stop();
   const context: WebSocketContext = {
     registry,
     addresses: new AddressLimit(0),
@@ -77,7 +79,9 @@ export async function startEchoServer(
     frames: new RateLimit(1_000_000, 10_000_000),
   };
   const sockets = new Set<Socket>();
-  const server = createServer((_request, response) => response.writeHead(426, { upgrade: 'websocket' }).end());
+  const server = createServer((_request, response) =>
+    response.writeHead(426, { upgrade: 'websocket', 'sec-websocket-version': '13' }).end(),
+  );
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -101,7 +105,6 @@ export async function startEchoServer(
   return {
     port: (server.address() as AddressInfo).port,
     async stop() {
-      registry.stop();
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     },

@@ -51,10 +51,36 @@ export class RawSocket {
   }
 }
 
+/** Header fields of a request; a list is as many lines, an empty one leaves the field out. */
+export type Headers = Readonly<Record<string, string | readonly string[]>>;
+
 /** The head of a request, ended. */
-export function head(line: string, headers: Record<string, string> = {}): string {
-  const lines = Object.entries({ Host: 'localhost', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+export function head(line: string, headers: Headers = {}): string {
+  const lines = Object.entries({ Host: 'localhost', ...headers }).flatMap(([name, values]) =>
+    [values].flat().map((value) => `${name}: ${value}\r\n`),
+  );
   return `${line} HTTP/1.1\r\n${lines.join('')}\r\n`;
+}
+
+/** An HTTP answer taken apart. */
+export interface Answer {
+  readonly status: number;
+  /** By name, in lower case: the value of each line. */
+  readonly headers: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Reads the head of an answer, which must have come. */
+export function readAnswer(text: string): Answer {
+  const [statusLine = '', ...lines] = text.slice(0, text.indexOf('\r\n\r\n')).split('\r\n');
+  const fields = lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]);
+  return {
+    status: Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1]),
+    headers: new Map(
+      Map.groupBy(fields, ([name = '']) => name.toLowerCase())
+        .entries()
+        .map(([name, same]) => [name, same.map(([, value = '']) => value)]),
+    ),
+  };
 }
 
 /** The headers of a good WebSocket handshake, with the example key of RFC 6455, 1.3. */

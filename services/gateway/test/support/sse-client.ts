@@ -1,41 +1,51 @@
 import { type ClientRequest, get, type IncomingMessage } from 'node:http';
+import { createGunzip } from 'node:zlib';
+import { EventStreamParser, type SseEvent } from './event-stream-parser.ts';
 import { until } from './until.ts';
 
-/** One dispatched event, as WHATWG HTML 9.2.6 defines it. */
-export interface SseEvent {
-  readonly type: string;
-  readonly data: string;
-  readonly lastEventId: string;
-}
-
 /**
- * A strict and plain reader of event streams, written from WHATWG HTML 9.2.6 alone: it keeps every byte, so that tests can
- * look at what browsers hide (comments, cursors that fire nothing, the end of the stream).
+ * A plain client of event streams that comes back for nobody. It keeps every byte, so that tests can look at what browsers
+ * hide (comments, cursors that fire nothing, the end of the stream). A stream that is compressed, because `headers` asked
+ * for that, is read as it comes.
  */
 export class SseClient {
-  readonly events: SseEvent[] = [];
-  text = '';
-  lastEventId = '';
-  retryMilliseconds: number | undefined;
   ended = false;
   status = 0;
   headers: IncomingMessage['headers'] = {};
   readonly #request: ClientRequest;
-  #rest = '';
-  #data: string[] = [];
-  #type = '';
-  #idBuffer = '';
+  readonly #parser = new EventStreamParser();
 
   constructor(url: string, headers: Record<string, string> = {}) {
     this.#request = get(url, { headers, agent: false }, (response) => {
       this.status = response.statusCode ?? 0;
       this.headers = response.headers;
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => this.#read(chunk));
       response.on('error', () => this.#end());
-      response.on('close', () => this.#end());
+      const compressed = response.headers['content-encoding'] === 'gzip';
+      const body = compressed ? response.pipe(createGunzip()) : response;
+      body.on('data', (chunk: Buffer) => {
+        if (!this.ended) this.#parser.push(chunk);
+      });
+      body.on('error', () => this.#end());
+      body.on('close', () => this.#end());
     });
     this.#request.on('error', () => this.#end());
+  }
+
+  /** Everything that has come. */
+  get text(): string {
+    return this.#parser.text;
+  }
+
+  get events(): readonly SseEvent[] {
+    return this.#parser.events;
+  }
+
+  get lastEventId(): string {
+    return this.#parser.lastEventId;
+  }
+
+  get retryMilliseconds(): number | undefined {
+    return this.#parser.reconnectionMilliseconds;
   }
 
   /** The messages: every event that is not Fanfare's own. */
@@ -61,33 +71,5 @@ export class SseClient {
 
   #end(): void {
     this.ended = true;
-  }
-
-  #read(chunk: string): void {
-    if (this.ended) return;
-    this.text += chunk;
-    this.#rest += chunk;
-    const lines = this.#rest.split('\n');
-    this.#rest = lines.pop() ?? '';
-    for (const line of lines) this.#line(line);
-  }
-
-  #line(line: string): void {
-    if (line === '') return this.#dispatch();
-    const colon = line.indexOf(':');
-    const field = colon === -1 ? line : line.slice(0, colon);
-    const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
-    if (field === 'event') this.#type = value;
-    else if (field === 'data') this.#data.push(value);
-    else if (field === 'id' && !value.includes('\0')) this.#idBuffer = value;
-    else if (field === 'retry' && /^\d+$/.test(value)) this.retryMilliseconds = Number(value);
-  }
-
-  #dispatch(): void {
-    this.lastEventId = this.#idBuffer;
-    if (this.#data.length > 0)
-      this.events.push({ type: this.#type || 'message', data: this.#data.join('\n'), lastEventId: this.lastEventId });
-    this.#data = [];
-    this.#type = '';
   }
 }

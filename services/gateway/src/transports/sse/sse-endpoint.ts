@@ -141,7 +141,8 @@ export class SseEndpoint {
     response.removeHeader('Content-Encoding');
     response.shouldKeepAlive = false;
     const bye = encodeEvent({ name: 'fanfare:bye', data: JSON.stringify({ reason }) });
-    response.writeHead(200, HEADERS).end(`retry: ${between(REFUSED_RETRY)}\n\n${bye}`);
+    const body = `retry: ${between(REFUSED_RETRY)}\n\n${bye}`;
+    response.writeHead(200, { ...HEADERS, 'Content-Length': Buffer.byteLength(body) }).end(body);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Batch } from '../../hub/batch.ts';
 import type { Hub, Start } from '../../hub/hub.ts';
 import type { Subscription } from '../../hub/subscription.ts';
 import type { GapReason, NewMessage } from '../../message.ts';
-import { encodeText } from '../../wire/websocket/frame.ts';
+import { EMPTY_PING, encodeText } from '../../wire/websocket/frame.ts';
 import { type ClientMessage, ClientMessageError, readClientMessage } from './client-message.ts';
 import { serverMessage } from './server-message.ts';
 import { WebSocketConnection, type WebSocketContext, type WebSocketOptions } from './websocket-connection.ts';
@@ -68,11 +68,10 @@ export class Conversation extends WebSocketConnection {
   }
 
   override beat(): void {
-    this.socket.cork();
     const cursor = this.#liveCursor();
-    if (cursor !== undefined) this.sendText(serverMessage.cursor(cursor));
-    super.beat();
-    this.socket.uncork();
+    this.writeBeat(
+      cursor === undefined ? EMPTY_PING : Buffer.concat([encodeText(serverMessage.cursor(cursor)), EMPTY_PING]),
+    );
   }
 
   override close(reason: CloseReason): void {

@@ -39,16 +39,22 @@ export abstract class WebSocketConnection extends SocketConnection implements Re
   }
 
   beat(): void {
+    this.writeBeat(EMPTY_PING);
+  }
+
+  /** Writes a heartbeat, which ends with a ping. It comes once: however much waits, it is not the client's fault. */
+  protected writeBeat(bytes: Buffer): void {
     if (this.closed) return;
     this.#heardSincePing = false;
-    this.send(EMPTY_PING);
+    this.socket.write(bytes);
     this.watchReader();
     this.context.metrics.heartbeatsSent(this.transport, 1);
   }
 
   check(): void {
-    // A socket that we do not read cannot bring a pong.
-    if (this.closed || this.#heardSincePing || this.socket.isPaused()) return;
+    // A socket that we do not read cannot bring a pong. A ping that still waits here, behind something large, has not been
+    // asked; that it moves on is what `watchReader` sees to.
+    if (this.closed || this.#heardSincePing || this.socket.isPaused() || this.socket.writableLength > 0) return;
     this.context.metrics.heartbeatFailed(this.transport, 'missed_pong');
     this.close('missed_pong');
   }
@@ -87,7 +93,9 @@ export abstract class WebSocketConnection extends SocketConnection implements Re
   }
 
   protected peerEnded(): void {
-    this.abandon('client_gone');
+    // A client that has said goodbye may close its side at once, and still be due what waits for it and our close frame.
+    if (this.closed) this.socket.end();
+    else this.abandon('client_gone');
   }
 
   // What the receiver tells.
@@ -106,7 +114,9 @@ export abstract class WebSocketConnection extends SocketConnection implements Re
   }
 
   ping(payload: Buffer): void {
-    this.send(encodePong(payload));
+    // Due until the client's close frame has come, also behind ours (RFC 6455, 5.5.2).
+    if (this.closed) this.socket.write(encodePong(payload));
+    else this.send(encodePong(payload));
   }
 
   pong(): void {}

@@ -17,6 +17,8 @@ async function sentAway(gateway: Gateway, query = 'channel=a'): Promise<SseClien
 function expectBye(client: SseClient, reason: string): void {
   expect(client.status).toBe(200);
   expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+  expect(client.headers['transfer-encoding']).toBe(undefined);
+  expect(client.headers['content-length']).toBe(String(client.text.length));
   const wait = client.retryMilliseconds ?? 0;
   expect(wait >= 5000 && wait <= 15_000).toBe(true);
   expect(client.text).toBe(`retry: ${wait}\n\nevent: fanfare:bye\ndata: {"reason":"${reason}"}\n\n`);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Gateway, startGateway } from '../../support/gateway.ts';
-import { exchange, postJson } from '../../support/http-exchange.ts';
+import { postJson } from '../../support/http-exchange.ts';
 import { publish } from '../../support/publish.ts';
 import { head, RawSocket } from '../../support/raw-socket.ts';
 import { SseClient } from '../../support/sse-client.ts';
@@ -105,16 +105,65 @@ test('raw is the default format', async () => {
   expect(named.messages).toEqual(unnamed.messages);
 });
 
-test('HEAD is answered with the head of a stream', async () => {
-  const answer = await exchange(gateway.url, '/v1/sse?channel=a', { method: 'HEAD' });
-  expect([answer.status, answer.text]).toEqual([200, '']);
-  expect(answer.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+/** The status line and the header fields of an answer, in order; fields that stand twice are one list. */
+function headOf(text: string): { status: string; fields: Map<string, string> } {
+  const [status = '', ...lines] = (text.split('\r\n\r\n', 1)[0] ?? '').split('\r\n');
+  const fields = new Map<string, string>();
+  for (const [, name = '', value = ''] of lines.map((line) => /^(.*?): (.*)$/.exec(line) ?? [])) {
+    const key = name.toLowerCase();
+    const before = fields.get(key);
+    fields.set(key, before === undefined ? value : `${before}, ${value}`);
+  }
+  return { status, fields };
+}
+
+test('HEAD is answered with the head of the stream that GET would open', async () => {
+  for (const headers of [{}, { 'Accept-Encoding': 'gzip' }, { Accept: 'text/*' }] as Record<string, string>[]) {
+    const heads = await Promise.all(
+      ['GET', 'HEAD'].map(async (method) => {
+        const request = head(`${method} /v1/sse?channel=a`, headers);
+        const socket = await new RawSocket(gateway.port).send(request).hears('\r\n\r\n');
+        if (method === 'HEAD') expect((await socket.end()).text.endsWith('\r\n\r\n')).toBe(true);
+        socket.close();
+        const { status, fields } = headOf(socket.bytes.toString('latin1'));
+        expect(fields.get('date')).toMatch(/ GMT$/);
+        fields.delete('date');
+        return { status, fields: [...fields].sort() };
+      }),
+    );
+    expect(heads[1]).toEqual(heads[0]);
+  }
 });
 
-test('a client of HTTP/1.0 gets a stream too', async () => {
-  const socket = await new RawSocket(gateway.port).send('GET /v1/sse?channel=old HTTP/1.0\r\n\r\n').hears('\n\n');
-  await publish(gateway.url, 'old', 'message');
+test('a client of HTTP/1.0 gets a stream too, which is the same', async () => {
+  for (const start of ['HTTP/1.0\r\n\r\n', 'HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n']) {
+    const socket = await new RawSocket(gateway.port).send(`GET /v1/sse?channel=old ${start}`).hears('\n\n');
+    const id = await publish(gateway.url, 'old', 'message');
+    await socket.hears(`id: ${id}\ndata: "message"\n\n`);
+    const { status, fields } = headOf(socket.text);
+    expect([status, fields.get('connection'), fields.has('transfer-encoding')]).toEqual([
+      'HTTP/1.1 200 OK',
+      'close',
+      false,
+    ]);
+    expect(socket.text.split('\r\n\r\n')[1]).toMatch(/^: fanfare\nretry: /);
+    socket.close();
+  }
+  const socket = await new RawSocket(gateway.port).send('HEAD /v1/sse?channel=old HTTP/1.0\r\n\r\n').end();
+  expect(headOf(socket.text).fields.get('content-type')).toBe('text/event-stream; charset=utf-8');
+});
+
+test('a stream may be asked for on a connection that was used before', async () => {
+  const socket = new RawSocket(gateway.port);
+  for (const [request, sign] of [
+    ['GET /v1/channels/used/messages', '"gap":false}'],
+    ['GET /v1/sse', '"invalid_request"'],
+    ['GET /v1/sse?channel=used', ': fanfare\n'],
+  ] as const)
+    await socket.send(head(request)).hears(sign);
+  await publish(gateway.url, 'used', 'message');
   await socket.hears('data: "message"\n\n');
+  expect(socket.text.match(/(?<=HTTP\/1\.1 )\d+/g)).toEqual(['200', '400', '200']);
   socket.close();
 });
 
