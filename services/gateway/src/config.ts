@@ -53,12 +53,15 @@ const MAX_CONNECTIONS = 50_000;
 /** What a process has open besides its public port's sockets. */
 const OTHER_FILES = 100;
 
+/** However few connections there may be, so many more can be told that the node is full. */
+const SPARE_SOCKETS = 50;
+
 /**
- * Sockets that the public port may have: its connections, and a tenth more for publishers, pages being loaded, and requests
- * that are refused.
+ * Sockets that the public port may have: its connections, and a tenth more and some for publishers, pages being loaded, and
+ * requests that are refused.
  */
 export function maxSockets(maxConnections: number): number {
-  return Math.ceil(1.1 * maxConnections);
+  return Math.ceil(1.1 * maxConnections) + SPARE_SOCKETS;
 }
 
 /**
@@ -108,7 +111,7 @@ export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_I
     // At about 6 KB each, 300 MB of memory; fewer where the system allows fewer open files.
     maxConnections: source.integer(
       'FANFARE_MAX_CONNECTIONS',
-      Math.max(1, Math.min(MAX_CONNECTIONS, Math.floor((openFiles - OTHER_FILES) / 1.1))),
+      Math.max(1, Math.min(MAX_CONNECTIONS, Math.floor((openFiles - OTHER_FILES - SPARE_SOCKETS) / 1.1))),
       1,
       10_000_000,
     ),

@@ -166,7 +166,9 @@ export abstract class SocketConnection extends Connection implements Registered 
 
   static #onStalled(this: ConnectedSocket): void {
     this.setTimeout(0);
-    if (this.writableLength > 0) this[CONNECTION]?.fail('write_stalled');
+    const connection = this[CONNECTION];
+    // One that is closing has its own time to do so.
+    if (this.writableLength > 0 && connection?.closed === false) connection.fail('write_stalled');
   }
 
   static #onEnd(this: ConnectedSocket): void {

@@ -7,7 +7,8 @@ import { PYTHON } from '../../support/python.ts';
 
 /** Something that asks for gzip, undoes it as it comes, and reads the events in it. */
 export interface GzipReader {
-  events(): Promise<readonly SseEvent[]>;
+  /** Its events, from one on. */
+  events(from: number): Promise<readonly SseEvent[]>;
   stop(): void;
 }
 
@@ -28,7 +29,7 @@ while chunk := response.read1(1000):
 const GZIP = { 'accept-encoding': 'gzip' };
 
 function readerOf(parser: EventStreamParser, stop: () => void): GzipReader {
-  return { events: async () => parser.events, stop };
+  return { events: async (from) => parser.events.slice(from), stop };
 }
 
 /** What a program prints. */

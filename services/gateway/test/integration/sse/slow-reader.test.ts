@@ -84,10 +84,14 @@ test('a peer that takes nothing at all is found dead at a heartbeat', async () =
     const messages = Array.from({ length: 20 }, () => ({ channel: 'stalled', data: FILLER }));
     const failures = () => metric(dying, 'fanfare_heartbeat_failures_total', 'transport="sse",reason="write_stalled"');
     // Less at once than would make it too slow.
-    await until(async () => {
-      await postJson(dying.url, '/v1/messages', JSON.stringify({ messages: messages.slice(0, 10) }));
-      return (await failures()) + (await metric(dying, 'fanfare_slow_consumers_total')) > 0;
-    }, 'the connection to be found dead');
+    await until(
+      async () => {
+        await postJson(dying.url, '/v1/messages', JSON.stringify({ messages: messages.slice(0, 10) }));
+        return (await failures()) + (await metric(dying, 'fanfare_slow_consumers_total')) > 0;
+      },
+      'the connection to be found dead',
+      50,
+    );
     expect(await metric(dying, 'fanfare_connections', 'transport="sse"')).toBe(0);
     socket.close();
   } finally {
