@@ -10,6 +10,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [`${gateway}/unit/**/*.test.ts`, 'services/console/test/*.test.js', 'infra/test/unit/**/*.test.ts'],
+          // Generated tests run thousands of cases, also on a machine that does other things meanwhile.
+          testTimeout: 30_000,
         },
       },
       {

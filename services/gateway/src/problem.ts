@@ -30,10 +30,10 @@ export function answerProblem(response: ServerResponse, error: FanfareError, ext
   response.writeHead(status, { ...headers, ...extra, 'content-length': Buffer.byteLength(body) }).end(body);
 }
 
-/** Answers on a socket that the HTTP server has already let go of, and closes it. */
-export function writeProblem(socket: Socket, { status, headers, body }: Problem): void {
+/** Answers on a socket that the HTTP server has already let go of, and closes it. The answer to a HEAD has no body (RFC 9110, 9.3.2). */
+export function writeProblem(socket: Socket, { status, headers, body }: Problem, method = 'GET'): void {
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\ndate: ${new Date().toUTCString()}\r\n`;
   for (const [name, value] of Object.entries(headers)) head += `${name}: ${value}\r\n`;
   head += `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
-  endSocket(socket, head + body);
+  endSocket(socket, method === 'HEAD' ? head : head + body);
 }

@@ -122,7 +122,7 @@ export async function createPublicServer(
         if (pending.on(socket)) socket.destroy();
         else if (options.origins.judge(request.headers) === 'refused') {
           options.metrics.connectionRefused('forbidden');
-          writeProblem(socket, problemOf(forbidden(request)));
+          writeProblem(socket, problemOf(forbidden(request)), request.method);
         } else streams.webSocket(request, socket, rest, queryOf(request));
       });
       server.maxConnections = limits.maxSockets;

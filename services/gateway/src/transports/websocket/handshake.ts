@@ -39,8 +39,8 @@ export type HandshakeOutcome = (Handshake & { readonly refusal?: undefined }) | 
 const VERSION = '13';
 /** What each side joins to the key before it hashes (RFC 6455, 1.3). */
 const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
-/** 16 bytes in base64 with no bits to spare: the last digit has only two that count. */
-const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
+/** 16 bytes in base64. The last digit has four bits to spare, which the RFC's own example (4.1) does not leave at 0. */
+const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /** Whether a request opens a WebSocket: every condition of RFC 6455, 4.2.1. Reads the request's head only. */
 export function checkHandshake(request: IncomingMessage, offer: HandshakeOffer): HandshakeOutcome {

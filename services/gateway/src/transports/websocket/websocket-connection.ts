@@ -60,7 +60,8 @@ export abstract class WebSocketConnection extends SocketConnection implements Re
   }
 
   close(reason: CloseReason): void {
-    this.finish(reason, encodeClose(CLOSES[reason].code, reason), false);
+    // After a fault of ours nothing more is read, so the client's answer could not be waited for.
+    this.finish(reason, encodeClose(CLOSES[reason].code, reason), reason === 'internal');
   }
 
   /** Stops reading until `listen`: the client is held back by TCP, and is asked for no pong. */

@@ -42,7 +42,7 @@ export class WebSocketEndpoint {
     const handshake = checkHandshake(request, { subprotocols: [SUBPROTOCOL], deflate: this.#compression });
     if (handshake.refusal !== undefined) {
       const { code, detail, headers } = handshake.refusal;
-      return this.#refuse(socket, new FanfareError(code, detail), headers);
+      return this.#refuse(request, socket, new FanfareError(code, detail), headers);
     }
     try {
       const { channels, start } = readStreamQuery(query, QUERY, this.#context.maxChannels);
@@ -55,14 +55,19 @@ export class WebSocketEndpoint {
       new Conversation(socket, this.#context, { deflate, address }).start(head, rest, channels, start);
     } catch (error) {
       if (!(error instanceof FanfareError)) throw error;
-      this.#refuse(socket, error);
+      this.#refuse(request, socket, error);
     }
   }
 
-  #refuse(socket: Socket, error: FanfareError, headers: Readonly<Record<string, string>> = {}): void {
+  #refuse(
+    request: IncomingMessage,
+    socket: Socket,
+    error: FanfareError,
+    headers: Readonly<Record<string, string>> = {},
+  ): void {
     this.#context.metrics.connectionRefused(error.code);
     const problem = problemOf(error);
-    writeProblem(socket, { ...problem, headers: { ...problem.headers, ...headers } });
+    writeProblem(socket, { ...problem, headers: { ...problem.headers, ...headers } }, request.method);
   }
 
   /** A browser tells a page nothing about a refused handshake, so what passes by itself is told by a close code behind an accepted one. */

@@ -15,7 +15,7 @@ const MAX_LAST_BLOCKS = 16;
 /** Bytes that are inflated at a time: too many for Buffer's pool, whose slabs live as long as anything in them does. */
 const CHUNK_BYTES = 65_536;
 
-/** Why a message has no bytes: it is not deflated data, or there are more than allowed. */
+/** Why a message has no bytes: it is not deflated data, or there are more bytes, or last blocks, than allowed. */
 export type InflateProblem = 'invalid' | 'too_large';
 
 /**
@@ -39,7 +39,7 @@ export function inflateMessage(payload: Buffer, maxBytes: number): Buffer | Infl
     // A last block ends the stream, but not the message (RFC 7692, 7.2.3.4): the next goes on as if it had not been the last.
     window = Buffer.concat([window, stream.output.subarray(-WINDOW_BYTES)]).subarray(-WINDOW_BYTES);
   }
-  return 'invalid';
+  return 'too_large';
 }
 
 /** Inflates up to the end of the first last block. */

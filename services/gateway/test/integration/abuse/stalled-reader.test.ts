@@ -40,16 +40,17 @@ test('a WebSocket client that takes nothing is found dead by that, and not by th
 
 test('whoever reads slowly but steadily lives, in the middle of a write that outlasts the heartbeats', async () => {
   gateway = await startGateway({
-    FANFARE_HEARTBEAT_INTERVAL: '2.7',
-    FANFARE_HEARTBEAT_TIMEOUT: '2.4',
+    FANFARE_HEARTBEAT_INTERVAL: '8',
+    FANFARE_HEARTBEAT_TIMEOUT: '4',
     FANFARE_MAX_MESSAGE_BYTES: String(4 * MiB),
     FANFARE_COMPRESSION: 'off',
   });
-  // Four seconds for what is written at once; a third of one for what the kernel takes of it, behind which a ping waits.
-  link = await startSlowLink(gateway.port, 12 * MiB);
-  const sse = await new SseClient(`${link.url}/v1/sse?channel=large`).open();
+  // Eleven seconds for what is written at once; one for what the kernel takes of it, behind which a ping waits.
+  link = await startSlowLink(gateway.port, 4.5 * MiB);
+  // The first to come is the first to be asked. Its pong is due while much still waits before the ping.
   const websocket = await new WebSocketClient(`${link.url}/v1/ws?channel=large`).open();
   await until(() => websocket.of('subscribed').length === 1, 'the subscription');
+  const sse = await new SseClient(`${link.url}/v1/sse?channel=large`).open();
   const beats = (): Promise<number> => metric(gateway, 'fanfare_heartbeats_sent_total');
 
   const data = randomBytes(2 * MiB - 1).toString('hex');
@@ -58,11 +59,10 @@ test('whoever reads slowly but steadily lives, in the middle of a write that out
   expect((await postJson(gateway.url, '/v1/messages', JSON.stringify({ messages }))).status).toBe(200);
   const all = (count: number): boolean => sse.messages.length >= count && websocket.of('message').length >= count;
   const gone = (): boolean => sse.ended || websocket.closeCode !== undefined;
-  await until(() => all(11) || gone(), 'nearly everything');
+  await until(() => all(11) || gone(), 'nearly everything', 50);
   // Both were asked in the middle of it.
   expect((await beats()) - before).toBeGreaterThanOrEqual(2);
   await until(() => all(12) || gone(), 'everything');
-  await until(() => websocket.of('cursor').length >= 2 || gone(), 'two heartbeats');
   expect(gone()).toBe(false);
   expect(await metric(gateway, 'fanfare_connections_closed_total')).toBe(0);
   sse.close();

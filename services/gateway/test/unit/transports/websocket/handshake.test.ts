@@ -75,6 +75,10 @@ describe('a handshake that is taken (RFC 6455 4.2.1)', () => {
     });
   });
 
+  test('the key of RFC 6455 4.1, whose last digit has bits to spare', async () => {
+    expect(await check(withHeader('Sec-WebSocket-Key', 'AQIDBAUGBwgJCgsMDQ4PEC=='))).toHaveProperty('accept');
+  });
+
   test('the accept value is the hash of the key and the protocol’s own id', async () => {
     const key = Buffer.alloc(16, 0xff).toString('base64');
     const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
@@ -138,7 +142,6 @@ describe('a handshake that is refused (RFC 6455 4.2.1)', () => {
     ['a key of 17 bytes', undefined, withHeader('Sec-WebSocket-Key', Buffer.alloc(17).toString('base64'))],
     ['a key of 18 bytes', undefined, withHeader('Sec-WebSocket-Key', Buffer.alloc(18).toString('base64'))],
     ['a key without its padding', undefined, withHeader('Sec-WebSocket-Key', KEY.slice(0, -2))],
-    ['a key whose last digit has bits to spare', undefined, withHeader('Sec-WebSocket-Key', KEY.replace('Q==', 'R=='))],
     ['a key in base64url', undefined, withHeader('Sec-WebSocket-Key', '__________________-_-w==')],
     ['a key that is not base64', undefined, withHeader('Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25j*Q==')],
     ['a subprotocol twice', undefined, withHeader('Sec-WebSocket-Protocol', 'chat, chat')],
