@@ -115,8 +115,9 @@ class Kept {
 }
 
 export class PageSource extends Kept {
-  events(): Promise<SseEvent[]> {
-    return this.evaluate('each.events');
+  /** Its events, from one on. */
+  events(from = 0): Promise<SseEvent[]> {
+    return this.evaluate(`each.events.slice(${from})`);
   }
 
   /** How often it has been open. */
@@ -149,8 +150,9 @@ export class PageSource extends Kept {
 }
 
 export class PageSocket extends Kept {
-  texts(): Promise<string[]> {
-    return this.evaluate('each.texts');
+  /** Its messages, from one on. */
+  texts(from = 0): Promise<string[]> {
+    return this.evaluate(`each.texts.slice(${from})`);
   }
 
   protocol(): Promise<string> {

@@ -36,7 +36,7 @@ const streamOf =
   async (url) => {
     const source = await page.source(url, { names: EVENT_NAMES });
     return {
-      events: () => source.events(),
+      events: (from) => source.events(from),
       opened: () => source.opened(),
       ended: async () => (await source.failures()).length,
       async post(address, body) {
@@ -54,7 +54,7 @@ const socketOf =
   async (url) => {
     const socket = await page.socket(url, ['fanfare.v1']);
     return {
-      texts: () => socket.texts(),
+      texts: (from) => socket.texts(from),
       say: (text) => socket.send(text),
       agreed: async () => ({ protocol: await socket.protocol(), extensions: await socket.extensions() }),
       async closed() {

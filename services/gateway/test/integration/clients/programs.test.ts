@@ -34,7 +34,7 @@ const curl =
     const child = spawn('curl', ['--silent', '--no-buffer', ...options, url], { stdio: ['ignore', 'pipe', 'inherit'] });
     child.stdout.on('data', (chunk: Buffer) => parser.push(chunk)).on('end', () => ended++);
     return {
-      events: () => parser.events,
+      events: (from) => parser.events.slice(from),
       opened: () => (parser.text === '' ? 0 : 1),
       ended: () => ended,
       post: curlPost,
@@ -85,7 +85,11 @@ const websockets =
     const client = new LineProcess(PYTHON, ['-c', PYTHON_CLIENT, url, offer]);
     clients.push(client);
     return {
-      texts: () => client.of('text').map(({ text }) => String(text)),
+      texts: (from) =>
+        client
+          .of('text')
+          .slice(from)
+          .map(({ text }) => String(text)),
       say: (text) => client.say(text),
       agreed() {
         const [open] = client.of('open');

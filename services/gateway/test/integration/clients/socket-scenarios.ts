@@ -6,8 +6,8 @@ const KiB = 1024;
 
 /** A WebSocket client, whatever it is made of. */
 export interface SocketClient {
-  /** The messages so far. */
-  texts(): Promise<readonly string[]> | readonly string[];
+  /** The messages, from one on. */
+  texts(from: number): Promise<readonly string[]> | readonly string[];
   say(text: string): Promise<void> | void;
   /** `Sec-WebSocket-Protocol` and `Sec-WebSocket-Extensions` as they were answered; empty for none. */
   agreed(): Promise<{ protocol: string; extensions: string }> | { protocol: string; extensions: string };
@@ -22,25 +22,43 @@ export type OpenSocket = (url: string) => Promise<SocketClient> | SocketClient;
 
 type Said = { readonly type: string } & Readonly<Record<string, unknown>>;
 
-async function waitFor(client: SocketClient, is: (said: Said) => boolean, what: string): Promise<[Said, string]> {
-  const find = async () => (await client.texts()).find((text) => is(JSON.parse(text) as Said));
-  await until(async () => (await find()) !== undefined || (await client.closed()) !== undefined, what);
-  const text = await find();
-  if (text === undefined) throw new Error(`closed with ${JSON.stringify(await client.closed())} before ${what}`);
-  return [JSON.parse(text) as Said, text];
-}
+/** A client's side of the talk: what it is told is fetched piece by piece. */
+class Talk {
+  readonly client: SocketClient;
+  readonly texts: string[] = [];
+  readonly said: Said[] = [];
 
-/** Says something and waits for what answers it. */
-async function ask(client: SocketClient, message: object, answer: string): Promise<Said> {
-  const ref = `${answer}-${Math.random()}`;
-  await client.say(JSON.stringify({ ...message, ref }));
-  const [said] = await waitFor(
-    client,
-    (each) => each.ref === ref,
-    `an answer to ${JSON.stringify(message).slice(0, 80)}`,
-  );
-  expect(said).toMatchObject({ type: answer });
-  return said;
+  constructor(client: SocketClient) {
+    this.client = client;
+  }
+
+  async fetch(): Promise<void> {
+    const texts = await this.client.texts(this.texts.length);
+    this.texts.push(...texts);
+    this.said.push(...texts.map((text) => JSON.parse(text) as Said));
+  }
+
+  /** Waits for a message from the server; itself, and its text. */
+  async waitFor(is: (said: Said) => boolean, what: string): Promise<[Said, string]> {
+    await until(async () => {
+      const closed = (await this.client.closed()) !== undefined;
+      await this.fetch();
+      return this.said.some(is) || closed;
+    }, what);
+    const index = this.said.findIndex(is);
+    if (index === -1) throw new Error(`closed with ${JSON.stringify(await this.client.closed())} before ${what}`);
+    return [this.said[index] as Said, this.texts[index] as string];
+  }
+
+  /** Says something and waits for what answers it. */
+  async ask(message: object, answer: string): Promise<Said> {
+    const ref = `${answer}-${Math.random()}`;
+    await this.client.say(JSON.stringify({ ...message, ref }));
+    const what = `an answer to ${JSON.stringify(message).slice(0, 80)}`;
+    const [said] = await this.waitFor((each) => each.ref === ref, what);
+    expect(said).toMatchObject({ type: answer });
+    return said;
+  }
 }
 
 const webSocketUrl = (url: string, query: string): string => `${url.replace(/^http/, 'ws')}/v1/ws${query}`;
@@ -52,19 +70,20 @@ export async function talksAndListens(
   channel: string,
 ): Promise<{ protocol: string; extensions: string }> {
   const client = await open(webSocketUrl(url, ''));
-  const [welcome] = await waitFor(client, () => true, 'the welcome');
+  const talk = new Talk(client);
+  const [welcome] = await talk.waitFor(() => true, 'the welcome');
   expect(welcome.type).toBe('welcome');
-  await ask(client, { type: 'subscribe', channel }, 'subscribed');
-  await ask(client, { type: 'ping' }, 'pong');
+  await talk.ask({ type: 'subscribe', channel }, 'subscribed');
+  await talk.ask({ type: 'ping' }, 'pong');
   const large = { text: 'é🎺'.repeat(8 * KiB), numbers: Array.from({ length: 1000 }, (_, i) => i * 7919) };
   for (const data of ['', 42, large, 'x'.repeat(60 * KiB)]) {
-    const { id } = await ask(client, { type: 'publish', channel, event: 'order.updated', data }, 'published');
-    const [message] = await waitFor(client, (each) => each.type === 'message' && each.id === id, 'the message');
+    const { id } = await talk.ask({ type: 'publish', channel, event: 'order.updated', data }, 'published');
+    const [message] = await talk.waitFor((each) => each.type === 'message' && each.id === id, 'the message');
     expect(message).toEqual({ type: 'message', channel, id, event: 'order.updated', data });
   }
   const source = `{"b":1e400,\r\n"a":"\u2028${'y'.repeat(10 * KiB)}"}`;
   const { id } = (await postJson(url, `/v1/channels/${channel}/messages`, `{"data":${source}}`)).json;
-  const [, text] = await waitFor(client, (each) => each.type === 'message' && each.id === id, 'the message');
+  const [, text] = await talk.waitFor((each) => each.type === 'message' && each.id === id, 'the message');
   expect(text.endsWith(`"data":${source}}`)).toBe(true);
   const agreed = await client.agreed();
   await client.close();
@@ -77,19 +96,19 @@ export async function talksAndListens(
 export async function resumes(open: OpenSocket, url: string, channel: string): Promise<void> {
   const publish = async (data: number) =>
     (await postJson(url, `/v1/channels/${channel}/messages`, `{"data":${data}}`)).json.id;
-  const first = await open(webSocketUrl(url, `?channel=${channel}`));
-  await waitFor(first, ({ type }) => type === 'subscribed', 'the subscription');
+  const first = new Talk(await open(webSocketUrl(url, `?channel=${channel}`)));
+  await first.waitFor(({ type }) => type === 'subscribed', 'the subscription');
   const before = await publish(1);
-  await until(async () => (await first.closed()) !== undefined, 'the close');
-  expect(await first.closed()).toEqual({ code: 1001, reason: 'max_age' });
-  const told = (await first.texts()).map((text) => JSON.parse(text) as Said);
-  const cursor = told.findLast(({ type }) => type === 'cursor')?.id;
-  expect(told.at(-1)).toEqual({ type: 'cursor', id: cursor });
+  await until(async () => (await first.client.closed()) !== undefined, 'the close');
+  expect(await first.client.closed()).toEqual({ code: 1001, reason: 'max_age' });
+  await first.fetch();
+  const cursor = first.said.at(-1)?.id;
+  expect(first.said.at(-1)).toEqual({ type: 'cursor', id: cursor });
   const away = await publish(2);
-  const second = await open(webSocketUrl(url, `?channel=${channel}&after=${cursor}`));
-  await waitFor(second, ({ type }) => type === 'caught-up', 'the replay to end');
-  const messages = [...told, ...(await second.texts()).map((text) => JSON.parse(text) as Said)];
-  expect(messages.filter(({ type }) => type === 'message').map(({ id }) => id)).toEqual([before, away]);
-  expect(messages.filter(({ type }) => type === 'gap')).toEqual([]);
-  await second.close();
+  const second = new Talk(await open(webSocketUrl(url, `?channel=${channel}&after=${cursor}`)));
+  await second.waitFor(({ type }) => type === 'caught-up', 'the replay to end');
+  const said = [...first.said, ...second.said];
+  expect(said.filter(({ type }) => type === 'message').map(({ id }) => id)).toEqual([before, away]);
+  expect(said.filter(({ type }) => type === 'gap')).toEqual([]);
+  await second.client.close();
 }

@@ -9,8 +9,8 @@ export const EVENT_NAMES = ['message', 'order.updated', 'fanfare:gap', 'fanfare:
 
 /** A client of event streams, whatever it is made of. */
 export interface StreamClient {
-  /** What it was told so far, of the types in EVENT_NAMES. */
-  events(): Promise<readonly SseEvent[]> | readonly SseEvent[];
+  /** What it was told, of the types in EVENT_NAMES, from one event on. */
+  events(from: number): Promise<readonly SseEvent[]> | readonly SseEvent[];
   /** How often its stream was open. */
   opened(): Promise<number> | number;
   /** How often its stream ended or broke. */
@@ -24,10 +24,26 @@ export type OpenStream = (url: string) => Promise<StreamClient> | StreamClient;
 
 const isMessage = ({ type }: SseEvent): boolean => !type.startsWith('fanfare:');
 
-async function messages(client: StreamClient, count: number): Promise<readonly SseEvent[]> {
-  const seen = async () => (await client.events()).filter(isMessage);
-  await until(async () => (await seen()).length >= count, `${count} messages`);
-  return seen();
+/** What a client has been told, fetched piece by piece. */
+class Heard {
+  readonly events: SseEvent[] = [];
+  readonly #client: StreamClient;
+
+  constructor(client: StreamClient) {
+    this.#client = client;
+  }
+
+  get messages(): readonly SseEvent[] {
+    return this.events.filter(isMessage);
+  }
+
+  /** Waits for so many messages in all. */
+  async untilMessages(count: number): Promise<void> {
+    await until(async () => {
+      this.events.push(...(await this.#client.events(this.events.length)));
+      return this.messages.length >= count;
+    }, `${count} messages`);
+  }
 }
 
 /** Opens a stream, publishes small and large, named and not, and hears all of that as it was written. */
@@ -42,13 +58,14 @@ export async function publishesAndHears(open: OpenStream, url: string, channel: 
       { data: JSON.stringify(Array.from({ length: 5000 }, (_, i) => i * 7919)) },
       { event: 'order.updated', data: '""' },
     ];
+    const heard = new Heard(client);
     const ids: unknown[] = [];
     for (const [i, { event, data }] of sources.entries()) {
       const name = event === undefined ? '' : `"event":"${event}",`;
       ids.push((await client.post(`${url}/v1/channels/${channel}/messages`, `{${name}"data":${data}}`)).id);
-      await messages(client, i + 1);
+      await heard.untilMessages(i + 1);
     }
-    expect(await messages(client, sources.length)).toEqual(
+    expect(heard.messages).toEqual(
       sources.map(({ event = 'message', data }, i) => ({ type: event, data, lastEventId: ids[i] })),
     );
   } finally {
@@ -67,8 +84,10 @@ export async function comesBack(open: OpenStream, url: string, channel: string):
     ids.push(await publish('{"data":"while away"}'));
     await until(async () => (await client.opened()) > 1, 'the client to be back');
     ids.push(await publish('{"data":3}'));
-    expect((await messages(client, 3)).map(({ lastEventId }) => lastEventId)).toEqual(ids);
-    const told = (await client.events()).filter((event) => !isMessage(event));
+    const heard = new Heard(client);
+    await heard.untilMessages(3);
+    expect(heard.messages.map(({ lastEventId }) => lastEventId)).toEqual(ids);
+    const told = heard.events.filter((event) => !isMessage(event));
     expect(told[0]).toMatchObject({ type: 'fanfare:bye', data: '{"reason":"max_age"}' });
     expect(told.filter(({ type }) => type === 'fanfare:gap')).toEqual([]);
   } finally {
