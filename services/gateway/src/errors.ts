@@ -54,7 +54,7 @@ export const CLOSES = {
   max_age: { code: 1001, comeBack: true },
   protocol_error: { code: 1002, comeBack: false },
   unsupported_data: { code: 1003, comeBack: false },
-  invalid_utf8: { code: 1007, comeBack: false },
+  invalid_payload: { code: 1007, comeBack: false },
   flooding: { code: 1008, comeBack: false },
   too_large: { code: 1009, comeBack: false },
   internal: { code: 1011, comeBack: true },

@@ -10,7 +10,7 @@ import { createPublicServer } from './http/public-server.ts';
 import { CatchUp } from './hub/catch-up.ts';
 import { Hub } from './hub/hub.ts';
 import { Registry } from './hub/registry.ts';
-import { limitUnacknowledged } from './listener-timeout.ts';
+import { setListenerOptions } from './listener-options.ts';
 import { createEmbeddedLog } from './log/embedded/embedded-log.ts';
 import type { Log } from './log/log.ts';
 import { Publisher } from './log/publisher.ts';
@@ -149,7 +149,7 @@ export async function startNode(config: Config, version: string, logger: Logger)
     // An edge that prefers the node with the fewest connections must not find one that sends everybody away.
     await Promise.race([ready, setTimeout(QUIET_START_MILLISECONDS, undefined, { ref: false })]);
     await listen(server, config.host, config.port);
-    if (!limitUnacknowledged(server, config.heartbeatTimeoutSeconds))
+    if (!setListenerOptions(server, config.heartbeatTimeoutSeconds))
       logger.warn(
         {},
         'a client that vanishes without a word is found when this system gives it up, which may take long',

@@ -75,6 +75,9 @@ export class CatchUp {
   }
 }
 
+/** An answer is whole in memory until its reader has taken it, so it ends with the message that brings it to so many bytes. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
 /** Collects messages until it has enough. */
 class Follower extends Connection {
   readonly transport = 'http';
@@ -83,6 +86,7 @@ class Follower extends Connection {
   gapped = false;
   closed = false;
   #caughtUp = false;
+  #bytes = 0;
   readonly #limit: number;
   readonly #waits: boolean;
   readonly #settle: { resolve: () => void; reject: (error: Error) => void };
@@ -108,8 +112,9 @@ class Follower extends Connection {
       if (this.closed) break;
       this.messages.push(message);
       bytes += message.data.length;
-      if (this.messages.length === this.#limit) this.stop();
+      if (this.messages.length === this.#limit || this.#bytes + bytes >= MAX_ANSWER_BYTES) this.stop();
     }
+    this.#bytes += bytes;
     if (this.#caughtUp) this.stop();
     return bytes;
   }

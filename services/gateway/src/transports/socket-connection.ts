@@ -179,7 +179,7 @@ export abstract class SocketConnection extends Connection implements Registered 
     const connection = this[CONNECTION];
     if (!connection) return;
     // A reset is how many clients leave. Anything else is a peer that cannot be reached any more: it acknowledged nothing
-    // for the time that the kernel was told to wait (see listener-timeout.ts), or took nothing of what waited for it.
+    // for the time that the kernel was told to wait (see listener-options.ts), or took nothing of what waited for it.
     if (error.code === 'ECONNRESET') connection.abandon('client_gone');
     else connection.fail(error.code === 'ETIMEDOUT' && this.writableLength > 0 ? 'write_stalled' : 'socket_error');
   }

@@ -38,7 +38,7 @@ describe('the close codes', () => {
     expect(CLOSES).toMatchObject({
       protocol_error: { code: 1002, comeBack: false },
       unsupported_data: { code: 1003, comeBack: false },
-      invalid_utf8: { code: 1007, comeBack: false },
+      invalid_payload: { code: 1007, comeBack: false },
       too_large: { code: 1009, comeBack: false },
       internal: { code: 1011 },
       draining: { code: 1012, comeBack: true },

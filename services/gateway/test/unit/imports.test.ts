@@ -40,7 +40,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'transports/websocket': ['transports', 'hub', 'wire', 'message', 'errors', 'request', 'metrics interface', 'logger'],
   http: ['message', 'errors', 'request', 'metrics interface', 'logger'],
   'config.ts': ['request'],
-  'listener-timeout.ts': [],
+  'listener-options.ts': [],
   'open-files.ts': [],
   'node.ts': ['*'],
   'main.ts': ['config.ts', 'node.ts', 'open-files.ts', 'logger'],

@@ -21,7 +21,7 @@ export interface WebSocketOptions {
   readonly address: string | undefined;
 }
 
-const CLOSE_REASONS = { 1002: 'protocol_error', 1007: 'invalid_utf8', 1009: 'too_large' } as const;
+const CLOSE_REASONS = { 1002: 'protocol_error', 1007: 'invalid_payload', 1009: 'too_large' } as const;
 
 /** One WebSocket (RFC 6455): frames, heartbeat and the closing handshake. What the messages mean is its subclasses' affair. */
 export abstract class WebSocketConnection extends SocketConnection implements ReceiverHandler {

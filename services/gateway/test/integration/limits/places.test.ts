@@ -92,7 +92,7 @@ describe.each<[string, Record<string, string>, Ending[]]>([
       ['its client said goodbye', 'websocket', 'client_closed', send(clientFrame(CLOSE, closePayload(1000)))],
       ['its client broke the protocol', 'websocket', 'protocol_error', send(clientFrame(CONTINUATION))],
       ['its client sent binary data', 'websocket', 'unsupported_data', send(clientFrame(BINARY))],
-      ['its client sent no UTF-8', 'websocket', 'invalid_utf8', send(clientFrame(TEXT, Buffer.from([0xff])))],
+      ['its client sent no UTF-8', 'websocket', 'invalid_payload', send(clientFrame(TEXT, Buffer.from([0xff])))],
       ['its client sent too much', 'websocket', 'too_large', send(clientFrame(TEXT, 'x'.repeat(80_000)))],
       ['its client sent too often', 'websocket', 'flooding', send(Buffer.concat(Array(200).fill(clientFrame(PONG))))],
     ],

@@ -11,7 +11,7 @@ const FILLER = 'x'.repeat(60_000);
 
 let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await startGateway({ FANFARE_MAX_BACKLOG_BYTES: String(64 * 1024) });
+  gateway = await startGateway({ FANFARE_MAX_BACKLOG_BYTES: String(2 * 1024 * 1024) });
 });
 afterAll(() => gateway?.kill());
 
