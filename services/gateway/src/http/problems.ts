@@ -9,6 +9,10 @@ const FASTIFY_ERRORS: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_request',
   FST_ERR_BAD_URL: 'invalid_request',
+  // A method that the router does not know.
+  FST_ERR_NOT_FOUND: 'not_found',
+  // A body that breaks off: there is nobody left to be answered.
+  ECONNRESET: 'invalid_request',
 };
 
 /** The methods (as `Allow` lists them) of each path; `:name` stands for one segment. */

@@ -105,8 +105,10 @@ export async function createPublicServer(
         const path = pathOf(request);
         const isStream = path === SSE_PATH;
         if (pending.lastOn(socket)) return;
-        // Pipelined behind a stream, a request can have no answer; nor a stream that is asked for before an answer is out.
-        if (streams.owns(socket) || (isStream && pending.on(socket)) || !pending.add(socket, response)) {
+        // Pipelined behind a stream, a request can have no answer; nor a stream that is asked for before an answer is out. Node
+        // gives a response its socket when it is the next to be written, and a stream can be had of no other.
+        const isNext = response.socket === socket && !pending.on(socket);
+        if (streams.owns(socket) || (isStream && !isNext) || !pending.add(socket, response)) {
           socket.destroy();
           return;
         }
@@ -117,6 +119,9 @@ export async function createPublicServer(
           if (streams.owns(socket)) pending.forget(socket);
         }
       });
+      // Node would answer an Expect that it does not know with 417 by itself, beside the answers that are counted here. Nobody has
+      // to (RFC 9110, section 10.1.1).
+      server.on('checkExpectation', (request, response) => server?.emit('request', request, response));
       server.on('upgrade', (request: IncomingMessage, socket: Socket, rest: Buffer) => {
         if (streams.adopt(socket)) return;
         if (pending.on(socket)) socket.destroy();

@@ -86,14 +86,15 @@ function isExcused(our: Told | undefined, their: Told | undefined, detail: strin
     if (our.failed === 1002 && their === undefined) return true;
     // We fail at the first bad byte (RFC 6455, 8.1), ws when the message is complete: until then it may tell other things.
     if (detail === 'a text message is not UTF-8' && !isMessage(their)) return true;
-    // A message that breaks off inside a block: ws takes what there is of it.
-    if (deflate && detail === 'a compressed message is not deflated data' && isMessage(their)) return true;
+    // Of a compressed message that breaks off inside a block ws takes what there is, and it drops what follows a last block,
+    // where RFC 7692, 7.2.3.4 has it go on.
+    if (deflate && our.failed !== 1002 && isMessage(their)) return true;
   }
   if (!deflate) return false;
   // ws inflates fragment by fragment, and fails before the message is complete; and its limit holds for compressed bytes too.
   if (their !== undefined && 'failed' in their && their.failed !== 1002)
     return !isMessage(our) || their.failed === 1009;
-  // ws drops what follows a last block in the same message; RFC 7692, 7.2.3.4 has it go on.
+  // The same last block, where what follows it is good.
   return isBeginningOf(their, our);
 }
 

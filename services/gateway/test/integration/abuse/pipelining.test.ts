@@ -4,7 +4,7 @@ import { type Gateway, metric, startGateway } from '../../support/gateway.ts';
 import { exchange } from '../../support/http-exchange.ts';
 import { MiB, peakMemory } from '../../support/memory.ts';
 import { publish } from '../../support/publish.ts';
-import { head, RawSocket } from '../../support/raw-socket.ts';
+import { head, RawSocket, WEBSOCKET_HEADERS } from '../../support/raw-socket.ts';
 import { until } from '../../support/until.ts';
 
 const publishOf = (channel: string, headers: Record<string, string> = {}): string =>
@@ -61,4 +61,29 @@ test('whoever sends requests without end and takes no answer is cut off', async 
   expect((await peakMemory(gateway)) - before).toBeLessThan(64 * MiB);
   await until(async () => (await metric(gateway, 'fanfare_subscriptions')) === 2, 'nobody to wait any more');
   expect((await exchange(gateway.url, '/v1/channels/crowd/messages')).status).toBe(200);
+});
+
+const BAD_EXPECT = head('GET /v1/openapi.json', { Expect: 'x' });
+const STREAM = head('GET /v1/sse?channel=expect');
+test.for<[string, string]>([
+  ['before a stream', BAD_EXPECT + STREAM],
+  ['behind a stream', STREAM + BAD_EXPECT],
+  ['between two', STREAM + BAD_EXPECT + STREAM],
+  ['before a WebSocket', BAD_EXPECT + head('GET /v1/ws', WEBSOCKET_HEADERS)],
+])('an Expect that nobody knows is ignored, and ends nothing but its own connection: %s', async ([, requests]) => {
+  const sockets = Array.from({ length: 20 }, () => new RawSocket(gateway.port).send(requests));
+  await bystanders.areServed();
+  expect((await exchange(gateway.url, '/v1/openapi.json', { headers: { Expect: 'x' } })).status).toBe(200);
+  for (const socket of sockets) socket.close();
+  expect(gateway.process.exitCode).toBeNull();
+});
+
+test('a body that breaks off, and a method that nobody knows, are no errors of the node', async () => {
+  const post = head('POST /v1/messages', { 'Content-Type': 'application/json', 'Content-Length': '9' });
+  const left = new RawSocket(gateway.port).send(`${post}{`);
+  await bystanders.areServed();
+  left.close();
+  await new RawSocket(gateway.port).send('PRI /v1\r\n\r\n').end();
+  await bystanders.areServed();
+  expect(gateway.logs.filter(({ level }) => Number(level) >= 50)).toEqual([]);
 });
