@@ -36,6 +36,11 @@ export class PendingAnswers {
     return true;
   }
 
+  /** Whether an answer is the newest that is owed: any other is not the last one of its connection. */
+  isNewest(socket: Socket, response: ServerResponse): boolean {
+    return this.#bySocket.get(socket)?.at(-1) === response;
+  }
+
   /** Forgets a socket whose answer is a stream. */
   forget(socket: Socket): void {
     this.#bySocket.delete(socket);
@@ -49,6 +54,8 @@ export class PendingAnswers {
     const last = this.#bySocket.get(socket)?.findLast(({ req }) => req.complete);
     if (last === undefined) return false;
     last.shouldKeepAlive = false;
+    // Its head is made already when it waits for its turn, and says that the connection stays.
+    if (last.headersSent) last.once('finish', () => socket.destroySoon());
     return true;
   }
 }

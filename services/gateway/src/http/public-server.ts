@@ -59,7 +59,7 @@ const BODY_TIMEOUT_MILLISECONDS = 20_000;
 const LATENESS_CHECK_MILLISECONDS = 1000;
 /** Longer than NGINX keeps an idle connection to a node (60 s), so that NGINX is the one who closes, never in its face. */
 const KEEP_ALIVE_MILLISECONDS = 75_000;
-const API_PREFIX = '/v1/';
+const CONSOLE_PREFIX = '/console/';
 const SSE_PATH = '/v1/sse';
 const WEBSOCKET_PATH = '/v1/ws';
 /** Whatever fits into a head: a channel name that is too long shall reach the check that says so. */
@@ -104,7 +104,12 @@ export async function createPublicServer(
         const { socket } = request;
         const path = pathOf(request);
         const isStream = path === SSE_PATH;
-        if (pending.lastOn(socket)) return;
+        if (pending.lastOn(socket)) {
+          // It will have no answer, but it is there until the socket closes, and counts.
+          response.shouldKeepAlive = false;
+          if (!pending.add(socket, response)) socket.destroy();
+          return;
+        }
         // Pipelined behind a stream, a request can have no answer; nor a stream that is asked for before an answer is out. Node
         // gives a response its socket when it is the next to be written, and a stream can be had of no other.
         const isNext = response.socket === socket && !pending.on(socket);
@@ -130,12 +135,14 @@ export async function createPublicServer(
           writeProblem(socket, problemOf(forbidden(request)), request.method);
         } else streams.webSocket(request, socket, rest, queryOf(request));
       });
+      // Each long poll listens for the end of its connection, and many may be pipelined.
+      server.on('connection', (socket: Socket) => socket.setMaxListeners(0));
       server.maxConnections = limits.maxSockets;
       server.on('drop', () => options.metrics.connectionRefused('full'));
       return server;
     },
   });
-  routes(app, options);
+  routes(app, options, pending);
   await app.ready();
   if (server === undefined) throw new Error('Fastify made no server');
   return { server, app };
@@ -157,7 +164,8 @@ function answerEarly(
     answerProblem(response, new FanfareError('invalid_request', host));
     return true;
   }
-  if (!path.startsWith(API_PREFIX)) return false;
+  // Everything but the console, however its path is written: the router would read /v%31/ as /v1/.
+  if (path === '/' || path.startsWith(CONSOLE_PREFIX)) return false;
   const judgement = origins.judge(request.headers);
   const { origin } = request.headers;
   for (const [name, value] of Object.entries(corsHeaders(judgement, origin))) response.setHeader(name, value);
@@ -179,14 +187,15 @@ function forbidden({ headers }: IncomingMessage): FanfareError {
   );
 }
 
-function routes(app: FastifyInstance, options: PublicServerOptions): void {
+function routes(app: FastifyInstance, options: PublicServerOptions, pending: PendingAnswers): void {
   answerProblems(
     app,
     options.logger,
     options.consoleFolder === undefined ? METHODS : { ...METHODS, ...CONSOLE_METHODS },
   );
-  app.addHook('onSend', async (_request, reply) => {
-    if (options.draining.aborted) reply.header('connection', 'close');
+  app.addHook('onSend', async (request, reply) => {
+    // Requests that are pipelined behind this one are answered too.
+    if (options.draining.aborted && pending.isNewest(request.raw.socket, reply.raw)) reply.raw.shouldKeepAlive = false;
   });
   readJsonAsText(app);
   publishRoutes(app, options.publisher, options.limits);

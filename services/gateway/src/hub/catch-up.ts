@@ -111,7 +111,7 @@ class Follower extends Connection {
     for (const { message } of batch.messages) {
       if (this.closed) break;
       this.messages.push(message);
-      bytes += message.data.length;
+      bytes += Buffer.byteLength(message.data);
       if (this.messages.length === this.#limit || this.#bytes + bytes >= MAX_ANSWER_BYTES) this.stop();
     }
     this.#bytes += bytes;

@@ -108,7 +108,7 @@ export abstract class SocketConnection extends Connection implements Registered 
 
   /**
    * Called at each beat after it has written. When something waits, a timer runs until the reader takes some of it; Node
-   * starts it anew for as long as a write makes progress.
+   * starts it anew for as long as a write makes progress, and when something is read.
    */
   protected watchReader(): void {
     if (this.socket.writableLength > 0 && !this.socket.timeout)

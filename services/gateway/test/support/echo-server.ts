@@ -38,11 +38,11 @@ class EchoConnection extends WebSocketConnection {
     if (rest.length > 0) this.guard(() => this.received(rest));
   }
 
-  text(payload: string): void {
+  protected textReceived(payload: string): void {
     this.#send(OPCODE.text, Buffer.from(payload));
   }
 
-  binary(payload: Buffer): void {
+  protected binaryReceived(payload: Buffer): void {
     this.#send(OPCODE.binary, payload);
   }
 

@@ -10,6 +10,8 @@ import { GZIP_HEADER, type GzipPiece, GzipTrailer, storedPiece } from '../../wir
 import { encodeEvent, encodeHeartbeat } from '../../wire/sse.ts';
 import { type ConnectionContext, SocketConnection } from '../socket-connection.ts';
 
+const GZIP_OF = { sse: 'sse-gzip', 'sse-envelope': 'sse-envelope-gzip' } as const;
+
 /** What all event streams of a node share. */
 export interface SseContext extends ConnectionContext {
   readonly hub: Hub;
@@ -44,14 +46,16 @@ export class SseConnection extends SocketConnection {
     this.open(
       this.#gzip === null ? head + preamble : Buffer.concat([Buffer.from(head), GZIP_HEADER, this.#toGzip(preamble)]),
     );
-    this.#subscriptions = this.context.hub.subscribe(this, plan);
-    this.context.hub.start(plan, this.#subscriptions);
+    this.guard(() => {
+      this.#subscriptions = this.context.hub.subscribe(this, plan);
+      this.context.hub.start(plan, this.#subscriptions);
+    });
   }
 
   deliver(batch: Batch): number {
     // Over several partitions the cursor has a place for each, and so is this connection's own.
     if (this.#subscriptions.length > 1) return this.#deliverWithCursors(batch.messages);
-    if (this.#gzip !== null) return this.#deliverPiece(batch.piece(`${this.#format}-gzip`), this.#gzip);
+    if (this.#gzip !== null) return this.#deliverPiece(batch.piece(GZIP_OF[this.#format]), this.#gzip);
     const bytes = batch.bytes(this.#format);
     this.send(bytes);
     return bytes.length;

@@ -86,7 +86,7 @@ export class Conversation extends WebSocketConnection {
     this.#subscriptions = null;
   }
 
-  text(payload: string): void {
+  protected textReceived(payload: string): void {
     if (this.closed) return;
     try {
       this.#obey(readClientMessage(payload, this.context));
@@ -96,7 +96,7 @@ export class Conversation extends WebSocketConnection {
     }
   }
 
-  binary(): void {
+  protected binaryReceived(): void {
     this.close('unsupported_data');
   }
 

@@ -15,12 +15,12 @@ export class RateLimit {
   }
 
   /**
-   * Asks for one more. `state` is what the last call returned, 0 for a new connection; `nowMilliseconds` is a clock
+   * Asks for one more, or for `count` at once. `state` is what the last call returned, 0 for a new connection; `nowMilliseconds` is a clock
    * that never goes back (`performance.now()`). Returns the new state; -1 when this one is too many, and then the state
    * stays.
    */
-  allow(state: number, nowMilliseconds: number): number {
-    const next = Math.max(state, nowMilliseconds) + this.#gapMilliseconds;
+  allow(state: number, nowMilliseconds: number, count = 1): number {
+    const next = Math.max(state, nowMilliseconds) + count * this.#gapMilliseconds;
     return next - nowMilliseconds > this.#aheadMilliseconds ? -1 : next;
   }
 }

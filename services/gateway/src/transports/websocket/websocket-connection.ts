@@ -9,7 +9,7 @@ import type { RateLimit } from './rate-limit.ts';
 export interface WebSocketContext extends ConnectionContext {
   /** Largest message of a client, in bytes, over all its fragments and inflated. */
   readonly maxPayloadBytes: number;
-  /** Frames that a client may send. */
+  /** Frames, and KiB of messages, that a client may send. */
   readonly frames: RateLimit;
 }
 
@@ -99,19 +99,37 @@ export abstract class WebSocketConnection extends SocketConnection implements Re
     else this.abandon('client_gone');
   }
 
-  // What the receiver tells.
+  /** A message of the client. */
+  protected abstract textReceived(payload: string): void;
+  protected abstract binaryReceived(payload: Buffer): void;
 
-  abstract text(payload: string): void;
-  abstract binary(payload: Buffer): void;
-
-  frame(): void {
-    const frames = this.context.frames.allow(this.#frames, performance.now());
+  /**
+   * Takes from what the client may send: 1 for each frame, and 1 for each KiB of a message as it is read, since a small
+   * compressed one can be long. False when that was too much: the connection is closed.
+   */
+  #spend(count: number): boolean {
+    const frames = this.context.frames.allow(this.#frames, performance.now(), count);
     if (frames >= 0) {
       this.#frames = frames;
-      return;
+      return true;
     }
     this.#receiver.stop();
     this.finish('flooding', encodeClose(CLOSES.flooding.code, 'flooding'), true);
+    return false;
+  }
+
+  // What the receiver tells.
+
+  frame(): void {
+    this.#spend(1);
+  }
+
+  text(payload: string): void {
+    if (this.#spend(payload.length >>> 10)) this.textReceived(payload);
+  }
+
+  binary(payload: Buffer): void {
+    if (this.#spend(payload.length >>> 10)) this.binaryReceived(payload);
   }
 
   ping(payload: Buffer): void {

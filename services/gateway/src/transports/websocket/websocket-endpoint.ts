@@ -14,9 +14,10 @@ const QUERY = ['channel', 'after', 'last'];
 
 const REFUSALS: Readonly<Record<Refusal, string>> = {
   full: 'this node has all the connections that it takes; come back after 5 to 15 seconds',
-  too_many_connections: 'your address has all the connections that it may have; close one, or come back after a minute',
+  too_many_connections:
+    'your address has all the connections that it may have; close one, or come back after 5 to 15 seconds',
   draining: 'this node is leaving; come back after a second or two, and another one will take you',
-  starting: 'this node has not read its log yet; come back after a few seconds',
+  starting: 'this node has not read its log yet; come back after 5 to 15 seconds',
   log_unavailable: 'this node is cut off from the log; come back after 5 to 15 seconds',
 };
 

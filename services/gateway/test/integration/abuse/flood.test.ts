@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { Bystanders } from '../../support/bystanders.ts';
 import { type Gateway, metric, startGateway } from '../../support/gateway.ts';
 import { MiB, peakMemory } from '../../support/memory.ts';
@@ -46,6 +48,21 @@ test.for<[string, Buffer, Buffer]>([
   // Of the ten times 1.2 to 4.2 MB, nothing need be kept.
   expect((await peakMemory(gateway)) - memory).toBeLessThan(48 * MiB);
 });
+
+test.for([true, false])(
+  'a long message counts for each KiB of it, as it is read (compressed: %s)',
+  async (perMessageDeflate) => {
+    const closed = await flooding();
+    const client = new WebSocket(`${gateway.url.replace('http', 'ws')}/v1/ws`, { perMessageDeflate });
+    const long = JSON.stringify({ type: 'ping', x: Array.from({ length: 32_000 }, () => 0) });
+    client.on('open', () => {
+      for (let i = 0; i < 10; i++) client.send(long, { compress: perMessageDeflate });
+    });
+    const [code] = (await once(client, 'close')) as [number];
+    expect(code).toBe(1008);
+    await until(async () => (await flooding()) === closed + 1, 'the count');
+  },
+);
 
 test('a client that sends as many frames at once as it may is left alone', async () => {
   const before = await flooding();

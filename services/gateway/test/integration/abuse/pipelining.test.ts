@@ -87,3 +87,19 @@ test('a body that breaks off, and a method that nobody knows, are no errors of t
   await bystanders.areServed();
   expect(gateway.logs.filter(({ level }) => Number(level) >= 50)).toEqual([]);
 });
+
+test('requests behind the last answer are not carried out, and count all the same: too many are cut off', async () => {
+  const last = 'GET /v1/openapi.json HTTP/1.1\r\n\r\n';
+  const requests = waitFor('behind') + last + head('GET /v1/openapi.json').repeat(1000);
+  await new RawSocket(gateway.port).send(requests).end();
+  await bystanders.areServed();
+});
+
+test('garbage behind an answer that waits for its turn ends the connection when that is out', async () => {
+  const requests = `${waitFor('turn')}${head('GET /v1/openapi.json')}GARBAGE\r\n\r\n`;
+  const socket = new RawSocket(gateway.port).send(requests);
+  await bystanders.areServed();
+  await publish(gateway.url, 'turn', 1);
+  await socket.end();
+  expect(socket.text.match(/HTTP\/1\.1 200 /g)).toHaveLength(2);
+});

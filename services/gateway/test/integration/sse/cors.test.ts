@@ -112,6 +112,19 @@ describe('pages of other origins, with no list', () => {
     expect((await refused()) - before).toBe(2);
   });
 
+  test('do not get around that by writing the path in another way', async () => {
+    for (const path of ['/v%31/channels/a/messages', '/%76%31/channels/a/messages', 'http://x/v1/channels/a/messages'])
+      for (const method of ['GET', 'POST']) {
+        const body = method === 'POST' ? { body: '{"data":1}' } : {};
+        const answer = await exchange(closed.url, path, {
+          method,
+          headers: { ...JSON_TYPE, origin: STRANGER },
+          ...body,
+        });
+        expectProblem(answer, 'forbidden');
+      }
+  });
+
   test('may have the console, whose addresses are for everybody', async () => {
     expect((await exchange(closed.url, '/', from(STRANGER))).status).toBe(200);
   });
