@@ -1,5 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import {
+  certificateProblem,
+  isPair,
+  privateKeyProblem,
+  REDIS_MODES,
+  type RedisAddress,
+  type RedisMode,
+  readRedisUrl,
+} from './redis-address.ts';
 import { proxyProblem } from './request/client-address.ts';
 import { originProblem } from './request/origins.ts';
 
@@ -9,7 +18,7 @@ export interface Config {
   readonly adminPort: number;
   readonly host: string;
   /** Undefined: the embedded log, for one node. */
-  readonly redisUrl: string | undefined;
+  readonly redis: RedisAddress | undefined;
   readonly logLevel: string;
   readonly nodeName: string;
   readonly partitions: number;
@@ -77,14 +86,13 @@ export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_I
     source.problem(
       `HOST=${host} is open to others: say FANFARE_AUTH=off if everyone who can reach it may publish and listen, or keep HOST on loopback`,
     );
-  source.text('REDIS_MODE', 'standalone', oneOf(['standalone']));
   // Below the 30–60 s after which common proxies and mobile networks forget a silent connection.
   const heartbeatIntervalSeconds = source.seconds('FANFARE_HEARTBEAT_INTERVAL', 25, 0.2, 3600);
   const config: Config = Object.freeze({
     port: source.integer('PORT', 8080, 0, 65_535),
     adminPort: source.integer('ADMIN_PORT', 8081, 0, 65_535),
     host,
-    redisUrl: source.text('REDIS_URL', '', redisUrlProblem) || undefined,
+    redis: readRedis(source),
     logLevel: source.text('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
     nodeName: source.text(
       'FANFARE_NODE_NAME',
@@ -121,8 +129,8 @@ export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_I
     maxChannelsPerConnection: source.integer('FANFARE_MAX_CHANNELS_PER_CONNECTION', 100, 1, 10_000),
     maxMessageBytes: source.integer('FANFARE_MAX_MESSAGE_BYTES', 64 * KiB, KiB, 4 * MiB),
     maxBacklogBytes: source.integer('FANFARE_MAX_BACKLOG_BYTES', MiB, 64 * KiB, 1024 * MiB),
-    // Frames of one WebSocket client, with ten seconds' worth at once: room for a service that publishes much, and at most
-    // about one hundredth of a core for one that only floods.
+    // Frames, and KiB of messages, of one WebSocket client, with ten seconds' worth at once: room for a service that publishes
+    // much, and a few hundredths of a core for one that only floods.
     maxClientRatePerSecond: source.integer('FANFARE_MAX_CLIENT_RATE', 1000, 1, 1_000_000),
     handshakeTimeoutSeconds: source.seconds('FANFARE_HANDSHAKE_TIMEOUT', 10, 0.1, 300),
     drainSeconds: source.seconds('FANFARE_DRAIN_SECONDS', 30, 0, 3600),
@@ -131,6 +139,10 @@ export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_I
     trustedProxies: source.list('FANFARE_TRUSTED_PROXIES', proxyProblem),
     console: source.text('FANFARE_CONSOLE', loopback ? 'on' : 'off', oneOf(['on', 'off'])) === 'on',
   });
+  if (config.maxConnectionAgeSeconds > 0 && config.maxConnectionAgeSeconds < heartbeatIntervalSeconds)
+    source.problem(
+      'FANFARE_MAX_CONNECTION_AGE must be 0, or at least FANFARE_HEARTBEAT_INTERVAL: it is told at heartbeats',
+    );
   const neededFiles = maxSockets(config.maxConnections) + OTHER_FILES;
   if (neededFiles > openFiles && openFiles > OTHER_FILES)
     source.problem(
@@ -240,13 +252,28 @@ function nodeNameProblem(value: string): string | undefined {
   return /^[A-Za-z0-9_.-]{1,63}$/.test(value) ? undefined : 'must be 1–63 characters of A–Z a–z 0–9 _ . -';
 }
 
-/** The value is not repeated: it may hold a password. */
-function redisUrlProblem(value: string): string | undefined {
-  if (value === '') return undefined;
-  const protocol = URL.canParse(value) ? new URL(value).protocol : '';
-  return protocol === 'redis:' || protocol === 'rediss:'
-    ? undefined
-    : 'must be a URL like redis://127.0.0.1:6379 (or rediss:// for TLS)';
+/** Undefined: there is no REDIS_URL. Its value is never repeated: it may hold a password. */
+function readRedis(source: Environment): RedisAddress | undefined {
+  const url = source.text('REDIS_URL', '', () => undefined);
+  const text = source.text('REDIS_MODE', 'standalone', oneOf(REDIS_MODES));
+  const mode: RedisMode = REDIS_MODES.find((known) => known === text) ?? 'standalone';
+  const ca = source.text('REDIS_CA', '', certificateProblem);
+  const cert = source.text('REDIS_CERT', '', certificateProblem);
+  const key = source.text('REDIS_KEY', '', privateKeyProblem);
+  for (const [name, value] of Object.entries({ REDIS_CA: ca, REDIS_CERT: cert, REDIS_KEY: key }))
+    if (value !== '' && !url.startsWith('rediss://'))
+      source.problem(`${name} is for TLS: REDIS_URL must begin with rediss://`);
+  if ((cert === '') !== (key === '')) source.problem('REDIS_CERT and REDIS_KEY go together: set both or none');
+  else if (
+    cert !== '' &&
+    certificateProblem(cert) === undefined &&
+    privateKeyProblem(key) === undefined &&
+    !isPair(cert, key)
+  )
+    source.problem('REDIS_KEY is not the key of REDIS_CERT');
+  if (url === '') return undefined;
+  const certificates = { ca: ca || undefined, cert: cert || undefined, key: key || undefined };
+  return readRedisUrl(url, mode, certificates, (problem) => source.problem(`REDIS_URL: ${problem}`));
 }
 
 /** True for an address that only this machine can reach. */

@@ -34,12 +34,12 @@ async function main(): Promise<void> {
     });
   const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${node.port}`;
   logger.info(
-    { url, adminPort: node.adminPort, log: config.redisUrl === undefined ? 'embedded' : 'redis', version: VERSION },
+    { url, adminPort: node.adminPort, log: config.redis === undefined ? 'embedded' : 'redis', version: VERSION },
     config.console ? `listening; the console is at ${url}/` : 'listening',
   );
   if (isLoopback(config.host)) logger.info({}, 'authentication is off, so this node listens on loopback only');
   else logger.warn({}, 'authentication is off: everyone who can reach this node may publish and listen');
-  if (config.redisUrl === undefined)
+  if (config.redis === undefined)
     logger.info({}, 'REDIS_URL is not set: messages live in this process only, and end with it');
   await node.ready;
   if (drainingSince === undefined) logger.info({}, 'ready');

@@ -190,9 +190,9 @@ export async function startNode(config: Config, version: string, logger: Logger)
 }
 
 function createLog(config: Config, logger: Logger, metrics: PrometheusMetrics): Log {
-  const { partitions, historySize, historyTtlSeconds, redisUrl } = config;
+  const { partitions, historySize, historyTtlSeconds, redis } = config;
   const options = { partitions, historySize, historyTtlSeconds, logger, metrics };
-  return redisUrl === undefined ? createEmbeddedLog(options) : createRedisLog({ ...options, url: redisUrl });
+  return redis === undefined ? createEmbeddedLog(options) : createRedisLog({ ...options, address: redis });
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {

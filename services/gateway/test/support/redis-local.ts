@@ -14,23 +14,40 @@ const APPEND_FOLDER = 'appendonlydir';
 const FIRST_PORT = 20_000;
 const PORTS = 10_000;
 
-/** Starts the machine's own redis-server in a folder of its own. */
-export async function startLocalRedis(options: TestRedisOptions): Promise<RedisServer> {
+/** Settings of Redis by their names in redis.conf. */
+export type RedisSettings = Readonly<Record<string, string | number>>;
+
+/** A Redis on this machine. */
+export interface LocalRedis extends RedisServer {
+  readonly port: number;
+}
+
+/**
+ * Starts the machine's own redis-server in a folder of its own. `more`: settings besides those of all tests, asked for with
+ * each attempt to find free ports.
+ */
+export async function startLocalRedis(
+  options: TestRedisOptions,
+  more: (port: number) => Promise<RedisSettings> = async () => ({}),
+): Promise<LocalRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'fanfare-redis-'));
   let port = 0;
+  let words: string[] = [];
   let process: LocalProcess | undefined;
   while (process === undefined) {
     port = await freePort();
-    // Undefined when somebody else took the port in between.
-    process = await launch(port, folder, options);
+    words = [...redisArguments(port, folder, options), ...argumentsOf(await more(port))];
+    // Undefined when somebody else took a port in between.
+    process = await launch(port, words);
   }
   let running = process;
   return {
     url: `redis://${HOST}:${port}`,
+    port,
     kill: () => running.end('SIGKILL'),
     async start(files = 'kept') {
       if (files === 'empty') await rm(join(folder, APPEND_FOLDER), { recursive: true, force: true });
-      const next = await launch(port, folder, options);
+      const next = await launch(port, words);
       if (next === undefined) throw new Error(`redis-server does not start again on port ${port}`);
       running = next;
     },
@@ -43,13 +60,15 @@ export async function startLocalRedis(options: TestRedisOptions): Promise<RedisS
   };
 }
 
-interface LocalProcess {
+/** A process of redis-server. */
+export interface LocalProcess {
   signal(signal: NodeJS.Signals): void;
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
-async function launch(port: number, folder: string, options: TestRedisOptions): Promise<LocalProcess | undefined> {
-  const child = spawn('redis-server', redisArguments(port, folder, options), { stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts redis-server, and waits until it answers. Undefined when a port was taken. */
+export async function launch(port: number, words: readonly string[]): Promise<LocalProcess | undefined> {
+  const child = spawn('redis-server', words, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const output of [child.stdout, child.stderr])
     output.on('data', (chunk) => {
@@ -60,7 +79,11 @@ async function launch(port: number, folder: string, options: TestRedisOptions): 
   void ended.then(() => {
     hasEnded = true;
   });
-  if (!(await untilRedisAnswers(HOST, port, () => hasEnded))) {
+  const answers = await untilRedisAnswers(HOST, port, () => hasEnded).catch((error) => {
+    child.kill('SIGKILL');
+    throw error;
+  });
+  if (!answers) {
     const error = await ended;
     if (/address already in use/i.test(said)) return undefined;
     if (error?.code === 'ENOENT') throw new Error('these tests need redis-server on the PATH (or TEST_REDIS=docker)');
@@ -85,6 +108,10 @@ function endOf(child: ChildProcess): Promise<NodeJS.ErrnoException | undefined> 
 /** How a test's Redis is set up, on both tiers. */
 export function redisArguments(port: number, folder: string, { fsync = 'everysec' }: TestRedisOptions): string[] {
   const settings = { port, dir: folder, save: '', appendonly: 'yes', appendfsync: fsync, appenddirname: APPEND_FOLDER };
+  return argumentsOf(settings);
+}
+
+function argumentsOf(settings: RedisSettings): string[] {
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const DEADLINE_MS = 30_000;
 
-/** Resolves when the Redis at this address answers PING: it listens, and has read its files. */
+/** Resolves when the Redis at this address answers PING (or that it wants a password): it listens, and has read its files. */
 export async function untilRedisAnswers(host: string, port: number, hasEnded: () => boolean): Promise<boolean> {
   const deadline = Date.now() + DEADLINE_MS;
   while (!hasEnded()) {
@@ -22,7 +22,7 @@ function ping(host: string, port: number): Promise<boolean> {
       resolve(answers);
     };
     socket.on('connect', () => socket.write('PING\r\n'));
-    socket.on('data', (reply) => settle(reply.toString().startsWith('+PONG')));
+    socket.on('data', (reply) => settle(/^(\+PONG|-NOAUTH)/.test(reply.toString())));
     socket.on('timeout', () => settle(false));
     socket.on('error', () => settle(false));
     socket.on('close', () => settle(false));

@@ -39,7 +39,11 @@ export function redisTier(): Tier {
 /** Starts a Redis on the tier that TEST_REDIS chooses. */
 export async function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
   const start = redisTier() === 'docker' ? startDockerRedis : startLocalRedis;
-  const server = await start(options);
+  return withClient(await start(options));
+}
+
+/** Adds a client to a Redis. */
+export function withClient<Server extends RedisServer>(server: Server): Server & TestRedis {
   const client = new Redis(server.url, { retryStrategy: () => 50 });
   // It is meant to fail: tests kill this Redis.
   client.on('error', () => {});

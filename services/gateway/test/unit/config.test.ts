@@ -1,6 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigError, readConfig } from '../../src/config.ts';
 
@@ -35,7 +37,7 @@ describe('an empty environment', () => {
       port: 8080,
       adminPort: 8081,
       host: '127.0.0.1',
-      redisUrl: undefined,
+      redis: undefined,
       logLevel: 'info',
       partitions: 1,
       historySize: 1000,
@@ -136,8 +138,8 @@ describe('words', () => {
     ['HOST', 'a b'],
     ['HOST', 'http://localhost'],
     ['HOST', '127.0.0.1\n'.repeat(2)],
-    ['REDIS_MODE', 'cluster'],
-    ['REDIS_MODE', 'sentinel'],
+    ['REDIS_MODE', 'replicated'],
+    ['REDIS_MODE', 'Cluster'],
   ])('%s must not be %j', (name, value) => {
     expect(mistakes({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);
   });
@@ -151,18 +153,130 @@ describe('words', () => {
     expect(config.trustedProxies).toEqual(['10.0.0.0/8', '::1']);
     expect(mistakes({ FANFARE_TRUSTED_PROXIES: 'a b 1.2.3.4' })).toHaveLength(2);
   });
+});
 
-  test('REDIS_MODE may name the one mode that there is', () => {
-    expect(mistakes({ REDIS_MODE: 'standalone' })).toEqual([]);
+/** What a node knows of its Redis from these settings. */
+function redisOf(env: Record<string, string>) {
+  return readConfig(env).redis;
+}
+
+describe('where Redis is', () => {
+  const NOTHING = { username: undefined, password: undefined, tls: undefined, sentinel: undefined };
+
+  test('one Redis: host, port, user, password and database', () => {
+    const plain = { ...NOTHING, mode: 'standalone', nodes: [{ host: '127.0.0.1', port: 6379 }], database: 0 };
+    for (const url of ['redis://127.0.0.1:6379', 'redis://127.0.0.1', 'redis://127.0.0.1/', 'redis://127.0.0.1/0'])
+      expect(redisOf({ REDIS_URL: url })).toEqual(plain);
+    expect(redisOf({ REDIS_URL: 'redis://[::1]:7000', REDIS_MODE: 'standalone' })?.nodes).toEqual([
+      { host: '::1', port: 7000 },
+    ]);
+    expect(redisOf({ REDIS_URL: 'rediss://fan:p%40ss,w/o%3A%25@redis.example:6380/2' })).toEqual({
+      ...NOTHING,
+      mode: 'standalone',
+      nodes: [{ host: 'redis.example', port: 6380 }],
+      database: 2,
+      username: 'fan',
+      password: 'p@ss,w/o:%',
+      tls: { ca: undefined, cert: undefined, key: undefined },
+    });
+    expect(redisOf({ REDIS_URL: 'redis://:only@h' })).toMatchObject({ username: undefined, password: 'only' });
   });
 
-  test('REDIS_URL is a Redis URL; a bad one is not repeated, since it may hold a password', () => {
-    for (const url of ['redis://127.0.0.1:6379', 'rediss://user:secret@redis.example:6380/1'])
-      expect(readConfig({ REDIS_URL: url }).redisUrl).toBe(url);
-    for (const url of ['http://u:secret@h', 'redis', 'secret', 'redis://u:secret@h:99999', 'redis:// secret']) {
-      const found = mistakes({ REDIS_URL: url });
-      expect(found, url).toHaveLength(1);
-      expect(found.join()).toMatch(/^REDIS_URL: /);
+  test('a Redis Cluster: any of its nodes', () => {
+    expect(redisOf({ REDIS_MODE: 'cluster', REDIS_URL: 'redis://u:p@a:7000,b,c:7002' })).toMatchObject({
+      mode: 'cluster',
+      nodes: [
+        { host: 'a', port: 7000 },
+        { host: 'b', port: 6379 },
+        { host: 'c', port: 7002 },
+      ],
+      username: 'u',
+      password: 'p',
+    });
+  });
+
+  test('Sentinels: where they are, what they call the master, and as whom they are asked', () => {
+    const REDIS_MODE = 'sentinel';
+    expect(redisOf({ REDIS_MODE, REDIS_URL: 'redis://u:p@a,b:5000/3?master=main' })).toEqual({
+      mode: 'sentinel',
+      nodes: [
+        { host: 'a', port: 26379 },
+        { host: 'b', port: 5000 },
+      ],
+      username: 'u',
+      password: 'p',
+      database: 3,
+      tls: undefined,
+      sentinel: { master: 'main', username: undefined, password: undefined },
+    });
+    const url = 'redis://a/?master=main&sentinelUsername=watcher&sentinelPassword=s%26t';
+    expect(redisOf({ REDIS_MODE, REDIS_URL: url })?.sentinel).toEqual({
+      master: 'main',
+      username: 'watcher',
+      password: 's&t',
+    });
+  });
+
+  test.each([
+    ['standalone', 'http://u:secret@h', /must be a URL like/],
+    ['standalone', 'redis', /must be a URL like/],
+    ['standalone', 'secret', /must be a URL like/],
+    ['standalone', 'redis://u:secret@h:99999', /must name its hosts/],
+    ['standalone', 'redis://u:secret@h:0', /must name its hosts/],
+    ['standalone', 'redis:// secret', /must name its hosts/],
+    ['standalone', 'redis://:secret@a,b', /several hosts/],
+    ['standalone', 'redis://secret@h', /a user without a password/],
+    ['standalone', 'redis://u:secret%@h', /encoded/],
+    ['standalone', 'redis://h/secret', /must be a URL like/],
+    ['standalone', 'redis://h/?secret=1', /an unknown parameter/],
+    ['standalone', 'redis://h/?master=secret', /master, which is for REDIS_MODE=sentinel/],
+    ['cluster', 'redis://:secret@a,b/1', /only number 0/],
+    ['cluster', 'redis://:secret@a,,b', /must name its hosts/],
+    ['sentinel', 'redis://:secret@a,b', /must name the master/],
+    ['sentinel', 'redis://a/?master=', /must name the master/],
+  ])('in the mode %s, %s is one mistake, and the value is not repeated: it may hold a password', (mode, url, what) => {
+    const found = mistakes({ REDIS_MODE: mode, REDIS_URL: url });
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(/^REDIS_URL: /);
+    expect(found[0]).toMatch(what);
+    expect(found[0]).not.toContain('secret');
+  });
+
+  test('several mistakes are told at once', () => {
+    const found = mistakes({ REDIS_MODE: 'cluster', REDIS_URL: 'redis://u@a:0,b/7?master=m' });
+    expect(found).toHaveLength(4);
+  });
+});
+
+describe('certificates for Redis', () => {
+  const REDIS_URL = 'rediss://h';
+  const [cert = ''] = rootCertificates;
+  const { privateKey: key } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+
+  test('are taken as texts or from files', () => {
+    const tls = { ca: cert.trim(), cert: undefined, key: undefined };
+    expect(redisOf({ REDIS_URL, REDIS_CA_FILE: file('ca.pem', cert) })?.tls).toEqual(tls);
+    expect(redisOf({ REDIS_URL, REDIS_CA: cert })?.tls).toEqual(tls);
+  });
+
+  test('must be what they are called, and must be of use', () => {
+    const problems: [Record<string, string>, RegExp][] = [
+      [{ REDIS_URL, REDIS_CA: 'secret' }, /^REDIS_CA: is no certificate/],
+      [{ REDIS_URL, REDIS_CERT: 'secret', REDIS_KEY: key }, /^REDIS_CERT: is no certificate/],
+      [{ REDIS_URL, REDIS_CERT: cert, REDIS_KEY: 'secret' }, /^REDIS_KEY: is no private key/],
+      [{ REDIS_URL, REDIS_CERT: cert }, /^REDIS_CERT and REDIS_KEY go together/],
+      [{ REDIS_URL, REDIS_KEY: key }, /^REDIS_CERT and REDIS_KEY go together/],
+      [{ REDIS_URL, REDIS_CERT: cert, REDIS_KEY: key }, /^REDIS_KEY is not the key of REDIS_CERT/],
+      [{ REDIS_URL: 'redis://h', REDIS_CA: cert }, /^REDIS_CA is for TLS/],
+      [{ REDIS_CA: cert }, /^REDIS_CA is for TLS/],
+    ];
+    for (const [env, what] of problems) {
+      const found = mistakes(env);
+      expect(found).toEqual([expect.stringMatching(what)]);
       expect(found.join()).not.toContain('secret');
     }
   });
@@ -228,6 +342,14 @@ describe('mistakes', () => {
     expect(mistakes({ PORT: '0', ADMIN_PORT: '0' })).toEqual([]);
   });
 
+  test('a greatest age is at least a heartbeat interval', () => {
+    const age = (seconds: string): string[] =>
+      mistakes({ FANFARE_MAX_CONNECTION_AGE: seconds, FANFARE_HEARTBEAT_INTERVAL: '5' });
+    expect(age('0')).toEqual([]);
+    expect(age('5')).toEqual([]);
+    expect(age('4.999')).toEqual([expect.stringMatching(/^FANFARE_MAX_CONNECTION_AGE must be /)]);
+  });
+
   test('a heartbeat must time out before the next one', () => {
     const heartbeat = (interval: string, timeout: string): string[] =>
       mistakes({ FANFARE_HEARTBEAT_INTERVAL: interval, FANFARE_HEARTBEAT_TIMEOUT: timeout });
@@ -259,7 +381,7 @@ describe('values from files', () => {
   test('are read without the space around them', () => {
     const url = file('url', '\nredis://u:p@127.0.0.1:6379\r\n');
     expect(readConfig({ REDIS_URL_FILE: url, FANFARE_PARTITIONS_FILE: file('partitions', '4\n') })).toMatchObject({
-      redisUrl: 'redis://u:p@127.0.0.1:6379',
+      redis: { nodes: [{ host: '127.0.0.1', port: 6379 }], username: 'u', password: 'p' },
       partitions: 4,
     });
   });

@@ -2,7 +2,9 @@ import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from '../../logger.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import { backoffMs } from './backoff.ts';
-import { reasonOf } from './failure.ts';
+import type { Denials } from './denials.ts';
+import type { Endpoint } from './endpoint.ts';
+import { notConnected, reasonOf } from './failure.ts';
 import type { ScriptCommands, Scripts } from './scripts.ts';
 
 /** Connecting takes at most this long, milliseconds. */
@@ -19,18 +21,35 @@ export type LogRedis = Redis & ScriptCommands;
 
 /** What all connections of a log have in common. */
 export interface ConnectionSettings {
-  readonly url: string;
   /** Shown by CLIENT LIST, with the connection's purpose. */
   readonly clientName: string;
   readonly scripts: Scripts;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** What Redis said to connections that it does not let in. */
+  readonly denials: Denials;
+}
+
+/** The connections for commands of one kind. */
+export interface Commands {
+  /** True while every partition can be reached. */
+  readonly ready: boolean;
+  /** Resolves when that is so for the first time, or when they are closed. */
+  readonly untilReady: Promise<void>;
+  /**
+   * Runs a command on a connection to the master that holds the partition; again on another one, where Redis says that
+   * it did nothing and who does it. Rejects with `log_unavailable` when there is no connection to send it on, else with
+   * what the command failed with.
+   */
+  run<T>(partition: number, command: (connection: CommandConnection) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
 }
 
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
-function connection(settings: ConnectionSettings, purpose: string, options: Options): LogRedis {
-  return new Redis(settings.url, {
+function connection(settings: ConnectionSettings, endpoint: Endpoint, purpose: string, options: Options): LogRedis {
+  return new Redis({
+    ...endpoint,
     ...options,
     connectionName: `${settings.clientName}:${purpose}`,
     scripts: settings.scripts,
@@ -47,8 +66,18 @@ function connection(settings: ConnectionSettings, purpose: string, options: Opti
  * A connection for one session of a tail: it is not made again when it breaks. `connect()` opens it. It counts as dead,
  * and is cut, when a command has waited `silenceMs` for a sign of life.
  */
-export function sessionConnection(settings: ConnectionSettings, purpose: string, silenceMs: number): LogRedis {
-  return connection(settings, purpose, { lazyConnect: true, retryStrategy: () => null, socketTimeout: silenceMs });
+export function sessionConnection(
+  settings: ConnectionSettings,
+  endpoint: Endpoint,
+  purpose: string,
+  silenceMs: number,
+): LogRedis {
+  return connection(settings, endpoint, purpose, {
+    lazyConnect: true,
+    retryStrategy: () => null,
+    sentinelRetryStrategy: () => null,
+    socketTimeout: silenceMs,
+  });
 }
 
 /** Closes a connection; resolves when its socket is gone. */
@@ -64,9 +93,9 @@ export async function closeConnection(redis: Redis): Promise<void> {
  * The connection for one kind of command, made again for ever when it breaks. Commands in flight at that moment are
  * rejected, and never sent again: a script may have run, and only the caller knows whether it may run twice.
  */
-export class CommandConnection {
+export class CommandConnection implements Commands {
   readonly redis: LogRedis;
-  readonly #logger: Logger;
+  readonly #settings: ConnectionSettings;
   readonly #purpose: string;
   #lastError = '';
   #state: 'new' | 'ready' | 'lost' = 'new';
@@ -75,15 +104,16 @@ export class CommandConnection {
   #closed = false;
 
   /** `timeoutMs`: how long a command may take. A connection that is silent for as long is cut and made again. */
-  constructor(settings: ConnectionSettings, purpose: string, timeoutMs: number) {
-    this.#logger = settings.logger;
+  constructor(settings: ConnectionSettings, endpoint: Endpoint, purpose: string, timeoutMs: number) {
+    this.#settings = settings;
     this.#purpose = purpose;
-    this.redis = connection(settings, purpose, {
+    this.redis = connection(settings, endpoint, purpose, {
       commandTimeout: timeoutMs,
       // A little later, so that the commands fail by their own time-out and not by a cut that hides which one was slow.
       socketTimeout: timeoutMs + 500,
       maxRetriesPerRequest: 0,
       retryStrategy: backoffMs,
+      sentinelRetryStrategy: backoffMs,
       // After a failover this may still lead to the old master: connecting again finds the new one.
       reconnectOnError: (error) => error.message.startsWith('READONLY'),
     });
@@ -99,9 +129,12 @@ export class CommandConnection {
     return this.redis.status === 'ready';
   }
 
-  /** Resolves when the connection is ready for the first time, or closed. */
   get untilReady(): Promise<void> {
     return this.#firstReady.promise;
+  }
+
+  run<T>(_partition: number, command: (connection: CommandConnection) => Promise<T>): Promise<T> {
+    return this.ready ? command(this) : Promise.reject(notConnected());
   }
 
   /**
@@ -126,14 +159,24 @@ export class CommandConnection {
     await closeConnection(this.redis);
   }
 
+  /** Closes it when the commands in flight have been answered, or given up. */
+  async retire(): Promise<void> {
+    this.#closed = true;
+    this.#firstReady.resolve();
+    await this.redis.quit().catch(() => {});
+    await closeConnection(this.redis);
+  }
+
   #became(state: 'ready' | 'lost'): void {
+    const { logger, denials } = this.#settings;
+    const denied = state === 'lost' && denials.heard(this.#lastError);
     if (state === this.#state || this.#closed) return;
     this.#state = state;
     const fields = { connection: this.#purpose };
     if (state === 'ready') {
       this.#firstReady.resolve();
-      this.#logger.info(fields, 'connected to Redis');
-    } else this.#logger.warn({ ...fields, reason: this.#lastError }, 'no connection to Redis; trying again');
+      logger.info(fields, 'connected to Redis');
+    } else if (!denied) logger.warn({ ...fields, reason: this.#lastError }, 'no connection to Redis; trying again');
     this.#lastError = '';
   }
 }

@@ -1,4 +1,5 @@
 import type { Message } from '../../message.ts';
+import type { Held } from './unseen.ts';
 
 /** A stream entry as Redis replies it: its id, then names and values in turn. */
 export type RawEntry = [id: string, fields: string[]];
@@ -11,6 +12,11 @@ export function isMarker([, fields]: RawEntry): boolean {
 /** An entry's data in UTF-16 code units: near enough to its bytes for sizing reads, and free. */
 export function sizeOf([, fields]: RawEntry): number {
   return fields[3]?.length ?? 0;
+}
+
+/** What to remember of an entry of a partition's log. */
+export function heldOf([id, [c, channel = '', , data = '']]: RawEntry): Held {
+  return c === 'c' ? { id, channel, data } : { id, channel: '', data: '' };
 }
 
 /** Reads an entry of a partition's log; undefined when it is no message of ours. */

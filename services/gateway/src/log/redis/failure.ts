@@ -5,10 +5,14 @@ const NOT_WRITTEN = /^Stream isn't writeable/;
 
 /**
  * What failed, without what was sent: ioredis hangs the command's arguments (messages, and in a handshake the password)
- * on the errors that Redis replies, so those must not be logged or handed on as they are.
+ * on the errors that Redis replies, so those must not be logged or handed on as they are. A transaction fails as a whole
+ * (EXECABORT): what counts is what its first command failed with.
  */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const causes = 'previousErrors' in error && Array.isArray(error.previousErrors) ? error.previousErrors : [];
+  const [first] = causes;
+  return first instanceof Error ? first.message : error.message;
 }
 
 /** For an append while there is no connection: nothing was sent. */
@@ -19,11 +23,12 @@ export function notConnected(): FanfareError {
 /**
  * Maps what a written append failed with.
  *
- * An error that Redis replied (LOADING, READONLY, OOM, BUSY, MISCONF, NOAUTH, …) means that the script did not run, or
- * stopped before its first write. Whatever else happens to a command that was written (time-out, connection lost)
+ * An error that Redis replied (LOADING, READONLY, OOM, BUSY, MISCONF, NOAUTH, CLUSTERDOWN, MASTERDOWN, a TRYAGAIN for
+ * too long, …) means that the script did not run, or stopped before its first write. Whatever else happens to a command that was written (time-out, connection lost)
  * leaves open whether it ran.
  */
 export function appendFailure(error: unknown): FanfareError {
+  if (error instanceof FanfareError) return error;
   const reason = reasonOf(error);
   const replied = error instanceof Error && error.name === 'ReplyError';
   if (replied || NOT_WRITTEN.test(reason)) {

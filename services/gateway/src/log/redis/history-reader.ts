@@ -1,11 +1,10 @@
 import type { ChainableCommander } from 'ioredis';
 import { compareIds, idBefore, type Message, partitionOf, ZERO_ID } from '../../message.ts';
-import type { Metrics } from '../../metrics/metrics.ts';
 import type { HistoryPage } from '../log.ts';
 import { expiryBound, judgeGap, type Retention } from '../retention.ts';
-import type { CommandConnection } from './connection.ts';
+import type { Commands, ConnectionSettings } from './connection.ts';
 import { type RawEntry, readHistoryEntry } from './entry.ts';
-import { readFailure } from './failure.ts';
+import { readFailure, reasonOf } from './failure.ts';
 import { historyKey, logKey } from './keys.ts';
 
 /** The highest id there can be: nothing comes after it, and Redis refuses to look. */
@@ -19,25 +18,26 @@ type Time = [seconds: string, microseconds: string];
  * a script: measured on a page of 100 messages, that costs Redis about four times as much CPU.
  */
 export class HistoryReader {
-  readonly #connection: CommandConnection;
+  readonly #commands: Commands;
   readonly #partitions: number;
   readonly #retention: Retention;
-  readonly #metrics: Metrics;
+  readonly #connection: ConnectionSettings;
 
-  constructor(connection: CommandConnection, partitions: number, retention: Retention, metrics: Metrics) {
-    this.#connection = connection;
+  constructor(commands: Commands, partitions: number, retention: Retention, connection: ConnectionSettings) {
+    this.#commands = commands;
     this.#partitions = partitions;
     this.#retention = retention;
-    this.#metrics = metrics;
+    this.#connection = connection;
   }
 
   /** See Log.historyAfter. */
   async after(channel: string, after: string, limit: number): Promise<HistoryPage> {
     if (compareIds(after, LAST_ID) >= 0) return { messages: [], more: false };
-    const key = this.#key(channel);
+    const partition = partitionOf(channel, this.#partitions);
+    const key = historyKey(partition, channel);
     // One more than asked for tells whether there is more.
     const read = (from: string) =>
-      this.#atomic<[Time, RawEntry[], RawEntry[]]>((commands) =>
+      this.#atomic<[Time, RawEntry[], RawEntry[]]>(partition, (commands) =>
         commands
           .time()
           .xrevrange(key, '+', '-', 'COUNT', 1)
@@ -61,8 +61,9 @@ export class HistoryReader {
   /** See Log.historyLast. */
   async last(channel: string, limit: number): Promise<readonly Message[]> {
     if (limit < 1) return [];
-    const [time, raw] = await this.#atomic<[Time, RawEntry[]]>((commands) =>
-      commands.time().xrevrange(this.#key(channel), '+', '-', 'COUNT', limit),
+    const partition = partitionOf(channel, this.#partitions);
+    const [time, raw] = await this.#atomic<[Time, RawEntry[]]>(partition, (commands) =>
+      commands.time().xrevrange(historyKey(partition, channel), '+', '-', 'COUNT', limit),
     );
     const bound = this.#expiryBound(time);
     const alive = raw.filter(([id]) => compareIds(id, bound) >= 0);
@@ -71,14 +72,10 @@ export class HistoryReader {
 
   /** See Log.end. */
   async end(partition: number): Promise<string> {
-    const [newest] = await this.#atomic<[RawEntry[]]>((commands) =>
+    const [newest] = await this.#atomic<[RawEntry[]]>(partition, (commands) =>
       commands.xrevrange(logKey(partition), '+', '-', 'COUNT', 1),
     );
     return newest[0]?.[0] ?? ZERO_ID;
-  }
-
-  #key(channel: string): string {
-    return historyKey(partitionOf(channel, this.#partitions), channel);
   }
 
   #expiryBound([seconds, microseconds]: Time): string {
@@ -88,14 +85,17 @@ export class HistoryReader {
 
   /** Runs commands as one transaction; their replies, in order. */
   async #atomic<Replies extends unknown[]>(
+    partition: number,
     add: (commands: ChainableCommander) => ChainableCommander,
   ): Promise<Replies> {
     try {
-      const replies = (await add(this.#connection.redis.multi()).exec()) ?? [];
+      const run = () => this.#commands.run(partition, async ({ redis }) => (await add(redis.multi()).exec()) ?? []);
+      const replies = await run();
       for (const [error] of replies) if (error !== null) throw error;
       return replies.map(([, reply]) => reply) as Replies;
     } catch (error) {
-      this.#metrics.logError('history');
+      this.#connection.metrics.logError('history');
+      this.#connection.denials.heard(reasonOf(error));
       throw readFailure(error);
     }
   }

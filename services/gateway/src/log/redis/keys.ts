@@ -1,9 +1,13 @@
 /**
- * The keys of a partition. All of them share its hash tag, so that one script may touch them on a Redis Cluster, where
- * partitions spread over the nodes (Redis Cluster specification, "Hash tags").
+ * What all keys of a partition share, so that one script may touch them on a Redis Cluster, where partitions spread over
+ * the nodes (Redis Cluster specification, "Hash tags").
  */
+export function hashTag(partition: number): string {
+  return `p${partition}`;
+}
+
 function key(partition: number, rest: string): string {
-  return `fanfare:{p${partition}}:${rest}`;
+  return `fanfare:{${hashTag(partition)}}:${rest}`;
 }
 
 /** Stream: every message of the partition, and its markers. */

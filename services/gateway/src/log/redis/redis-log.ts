@@ -1,10 +1,13 @@
 import type { Logger } from '../../logger.ts';
 import type { Message, NewMessage } from '../../message.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
+import type { RedisAddress } from '../../redis-address.ts';
 import type { Appended, HistoryPage, Log, TailListener } from '../log.ts';
 import type { Retention } from '../retention.ts';
 import { Appender } from './appender.ts';
-import { CommandConnection, type ConnectionSettings } from './connection.ts';
+import type { CommandConnection, Commands, ConnectionSettings } from './connection.ts';
+import { Denials } from './denials.ts';
+import { createDeployment, type Deployment } from './deployment.ts';
 import { HistoryReader } from './history-reader.ts';
 import { loadScripts } from './scripts.ts';
 import { TAIL_TIMING, Tail, type TailTiming } from './tail.ts';
@@ -19,8 +22,7 @@ const LOG_SIZE = 100_000;
 const COMMAND_TIMEOUT_MS = 5_000;
 
 export interface RedisLogOptions extends Retention {
-  /** `redis://` or `rediss://` (TLS), with user, password and database where needed. */
-  readonly url: string;
+  readonly address: RedisAddress;
   /** ≥ 1, and the same on every node. */
   readonly partitions: number;
   readonly logger: Logger;
@@ -48,26 +50,30 @@ class RedisLog implements Log {
   readonly source = 'redis';
   readonly #options: RedisLogOptions;
   readonly #settings: ConnectionSettings;
-  readonly #publishing: CommandConnection;
-  readonly #reading: CommandConnection;
+  readonly #deployment: Deployment;
+  readonly #publishing: Commands;
+  readonly #reading: Commands;
   readonly #appender: Appender;
   readonly #history: HistoryReader;
   #tails: readonly Tail[] = [];
   #closed = false;
 
   constructor(options: RedisLogOptions) {
-    const { url, partitions, logger, metrics, clientName = 'fanfare', commandTimeoutMs = COMMAND_TIMEOUT_MS } = options;
+    const { address, partitions, logger, metrics, commandTimeoutMs = COMMAND_TIMEOUT_MS } = options;
+    const { clientName = 'fanfare' } = options;
     this.partitions = partitions;
     this.#options = options;
-    this.#settings = { url, clientName, logger, metrics, scripts: loadScripts() };
-    this.#publishing = new CommandConnection(this.#settings, 'publish', commandTimeoutMs);
-    this.#reading = new CommandConnection(this.#settings, 'history', commandTimeoutMs);
+    this.#settings = { clientName, logger, metrics, scripts: loadScripts(), denials: new Denials(logger) };
+    this.#deployment = createDeployment(address, this.#settings, partitions);
+    this.#publishing = this.#deployment.commands('publish', commandTimeoutMs, (connection) => {
+      connection.redis.on('ready', () => void this.#warnOfEviction(connection));
+    });
+    this.#reading = this.#deployment.commands('history', commandTimeoutMs);
     const retention = { ...options, logSize: options.logSize ?? LOG_SIZE };
-    this.#appender = new Appender(this.#publishing, partitions, retention, metrics, (partition, id) =>
-      this.#tails[partition]?.appended(id),
+    this.#appender = new Appender(this.#publishing, partitions, retention, this.#settings, (partition, held) =>
+      this.#tails[partition]?.appended(held),
     );
-    this.#history = new HistoryReader(this.#reading, partitions, options, metrics);
-    this.#publishing.redis.on('ready', () => void this.#warnOfEviction());
+    this.#history = new HistoryReader(this.#reading, partitions, options, this.#settings);
   }
 
   get healthy(): boolean {
@@ -83,7 +89,14 @@ class RedisLog implements Log {
     if (this.#closed) return;
     const { historyTtlSeconds, logSize = LOG_SIZE, tailTiming: timing = TAIL_TIMING } = this.#options;
     this.#tails = Array.from({ length: this.partitions }, (_, partition) => {
-      const settings = { connection: this.#settings, partition, historyTtlSeconds, logSize, timing };
+      const settings = {
+        connection: this.#settings,
+        locator: this.#deployment,
+        partition,
+        historyTtlSeconds,
+        logSize,
+        timing,
+      };
       return new Tail(settings, listener, recentBytes / this.partitions);
     });
     await Promise.all(this.#tails.map((tail) => tail.begun));
@@ -113,13 +126,18 @@ class RedisLog implements Log {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#tails.map((tail) => tail.close()), this.#publishing.close(), this.#reading.close()]);
+    await Promise.all([
+      this.#deployment.close(),
+      ...this.#tails.map((tail) => tail.close()),
+      this.#publishing.close(),
+      this.#reading.close(),
+    ]);
   }
 
   /** A Redis that evicts keys when its memory is full loses histories without a trace: no gap would be told. */
-  async #warnOfEviction(): Promise<void> {
+  async #warnOfEviction({ redis }: CommandConnection): Promise<void> {
     // An account that may not ask (ACL) is no reason not to work.
-    const info = await this.#publishing.redis.info('memory').catch(() => '');
+    const info = await redis.info('memory').catch(() => '');
     const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
     const limit = /^maxmemory:(\d+)/m.exec(info)?.[1];
     if (policy === undefined || policy === 'noeviction' || limit === '0') return;

@@ -5,11 +5,12 @@ import type { TailListener } from '../log.ts';
 import { expiryBound } from '../retention.ts';
 import { backoffMs } from './backoff.ts';
 import { type ConnectionSettings, closeConnection, type LogRedis, sessionConnection } from './connection.ts';
-import { isMarker, type RawEntry, readLogEntry, sizeOf } from './entry.ts';
+import type { Located, Locator } from './endpoint.ts';
+import { heldOf, isMarker, type RawEntry, readLogEntry, sizeOf } from './entry.ts';
 import { reasonOf } from './failure.ts';
 import { floorKey, logKey } from './keys.ts';
 import { readNewest, wholeFrom } from './newest.ts';
-import { Unseen } from './unseen.ts';
+import { type Held, Unseen } from './unseen.ts';
 
 /** Entries in one read, at most; half of what the log holds when that is less. */
 const MAX_READ_ENTRIES = 512;
@@ -30,6 +31,7 @@ export const TAIL_TIMING: TailTiming = { blockMs: 2_000, marginMs: 3_000, unseen
 
 export interface TailSettings {
   readonly connection: ConnectionSettings;
+  readonly locator: Locator;
   readonly partition: number;
   readonly historyTtlSeconds: number;
   /** Entries that the log holds, at least. */
@@ -61,12 +63,13 @@ export class Tail {
   readonly #begun = Promise.withResolvers<void>();
   readonly #ended: Promise<void>;
   #redis: LogRedis | undefined;
+  #asking = false;
   #state: 'new' | 'following' | 'lost' = 'new';
   #attempt = 0;
   /** Everything up to here was handed on; undefined until the first session has begun. */
   #position: string | undefined;
   /** The newest entry that was read: the log must go on to hold it, until it is trimmed. */
-  #newestSeen: string | undefined;
+  #newestSeen: Held | undefined;
   #floor = '';
   readonly #maxReadEntries: number;
   #readEntries: number;
@@ -91,8 +94,8 @@ export class Tail {
   }
 
   /** To be told of each message that this node appended to the partition. */
-  appended(id: string): void {
-    if (this.#position !== undefined && compareIds(id, this.#position) > 0) this.#unseen.add(id, Date.now());
+  appended(held: Held): void {
+    this.#unseen.add(held, Date.now());
   }
 
   async close(): Promise<void> {
@@ -105,24 +108,31 @@ export class Tail {
 
   async #run(): Promise<void> {
     const { signal } = this.#closing;
+    const { locator, partition } = this.#settings;
+    let failure: unknown;
     while (!signal.aborted) {
-      const redis = this.#connection();
+      let redis: LogRedis | undefined;
       try {
+        const located = await locator.locate(partition, failure);
+        if (signal.aborted) return;
+        redis = this.#connection(located);
         await this.#session(redis);
       } catch (error) {
+        failure = error;
         if (!signal.aborted) this.#lost(error);
       } finally {
-        await closeConnection(redis);
+        if (redis !== undefined) await closeConnection(redis);
       }
       this.#attempt++;
       await pause(backoffMs(this.#attempt), undefined, { signal }).catch(() => {});
     }
   }
 
-  #connection(): LogRedis {
+  #connection({ endpoint, asking }: Located): LogRedis {
     const { connection, partition, timing } = this.#settings;
-    const redis = sessionConnection(connection, `tail-${partition}`, timing.blockMs + timing.marginMs);
+    const redis = sessionConnection(connection, endpoint, `tail-${partition}`, timing.blockMs + timing.marginMs);
     this.#redis = redis;
+    this.#asking = asking;
     return redis;
   }
 
@@ -159,11 +169,13 @@ export class Tail {
   }
 
   /** Makes the log where there is none, and checks that it holds what it is known to have held. */
-  async #open(redis: LogRedis, known: readonly string[] = []): Promise<Opened> {
+  async #open(redis: LogRedis): Promise<Opened> {
     const { partition } = this.#settings;
     const seen = this.#newestSeen === undefined ? [] : [this.#newestSeen];
     const keys = [logKey(partition), floorKey(partition)];
-    const opening = redis.fanfareOpen(keys.length, ...keys, ...seen, ...this.#unseen.ids(), ...known);
+    this.#ask(redis);
+    const held = [...seen, ...this.#unseen.all()].flatMap(({ id, channel, data }) => [id, channel, data]);
+    const opening = redis.fanfareOpen(keys.length, ...keys, ...held);
     const [floor, newest, oldest, oldestIsMarker] = await this.#counted('open', opening);
     return { floor, newest, oldest, oldestIsMarker: oldestIsMarker === 1 };
   }
@@ -180,7 +192,7 @@ export class Tail {
     const from = wholeFrom(newest, (await this.#open(redis)).oldest);
     this.#raiseFloor(floor);
     this.#position = floor;
-    this.#newestSeen = floor;
+    this.#newestSeen = { id: floor, channel: '', data: '' };
     if (compareIds(from, floor) > 0) this.#skip(floor, from);
     this.#handOn(newest.entries);
   }
@@ -206,6 +218,7 @@ export class Tail {
     const position = this.#position ?? this.#floor;
     const count = this.#readEntries;
     const log = logKey(partition);
+    this.#ask(redis);
     const reading =
       blockMs === undefined
         ? redis.xread('COUNT', count, 'STREAMS', log, position)
@@ -224,13 +237,21 @@ export class Tail {
     return full;
   }
 
+  /** Right before a command. What is wrong with it, the command itself will say. */
+  #ask(redis: LogRedis): void {
+    if (this.#asking) redis.asking().catch(() => {});
+  }
+
   async #checkUnseen(redis: LogRedis, entries: number): Promise<void> {
     const { connection, partition, timing } = this.#settings;
-    const lost = this.#unseen.takePassed(this.#position ?? this.#floor);
-    if (lost.length > 0) {
-      connection.logger.error({ partition, messages: lost.length }, 'the log has lost messages that it had taken');
+    const missed = this.#unseen.passed(this.#position ?? this.#floor);
+    if (missed.length > 0) {
+      // Looks for each of them, and raises the floor when one is gone. If it fails, the next session asks again.
+      const { floor } = await this.#open(redis);
+      this.#unseen.forget(missed);
+      if (compareIds(floor, this.#floor) <= 0) return;
+      connection.logger.error({ partition }, 'the log has lost messages that it had taken');
       connection.metrics.logError('tail');
-      await this.#open(redis, lost);
     } else if (entries === 0 && this.#unseen.waitingMs(Date.now()) >= timing.unseenMs) {
       connection.metrics.logError('tail');
       throw new Error('the log does not bring what was appended to it');
@@ -255,8 +276,8 @@ export class Tail {
         this.#raiseFloor(id);
       } else this.#settings.connection.logger.warn({ partition: this.#settings.partition, id }, 'foreign log entry');
       this.#position = id;
-      this.#newestSeen = id;
-      this.#unseen.seen(id);
+      this.#newestSeen = heldOf(entry);
+      this.#unseen.seen(this.#newestSeen);
     }
     if (entries.length > 0) deliver();
   }
@@ -267,14 +288,14 @@ export class Tail {
       const { connection, partition } = this.#settings;
       connection.logger.warn({ partition, floor }, 'the log came back empty or rewound; messages may be lost');
       // What is missing before it is told by the floor.
-      this.#unseen.takePassed(floor);
+      this.#unseen.forget(this.#unseen.passed(floor));
     }
     this.#floor = floor;
     this.#tell((listener, partition) => listener.floor(partition, floor));
   }
 
   #skip(after: string, position: string): void {
-    this.#unseen.takePassed(position);
+    this.#unseen.forget(this.#unseen.passed(position));
     this.#position = position;
     this.#tell((listener, partition) => listener.skipped(partition, after, position));
   }
@@ -307,9 +328,10 @@ export class Tail {
 
   #lost(error: unknown): void {
     const { connection, partition } = this.#settings;
-    if (this.#state !== 'lost') {
-      connection.logger.warn({ partition, reason: reasonOf(error) }, 'the tail has lost the log; trying again');
-    }
+    const reason = reasonOf(error);
+    const denied = connection.denials.heard(reason);
+    if (this.#state !== 'lost' && !denied)
+      connection.logger.warn({ partition, reason }, 'the tail has lost the log; trying again');
     this.#state = 'lost';
   }
 }

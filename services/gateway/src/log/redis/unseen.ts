@@ -1,42 +1,92 @@
 import { compareIds } from '../../message.ts';
 
-/** Past this many the newest are not kept: a bound for the time in which a tail is away and appends go on. */
+/** Messages that are waited for, at most, and their data in UTF-16 code units. Newer ones are not: a tail is away, and appends go on. */
 const MAX_UNSEEN = 10_000;
+const MAX_UNSEEN_SIZE = 16 * 1024 * 1024;
+/** Messages that came by before anybody waited for them, of which at least this many are remembered, and up to twice. */
+const EARLY = 4_096;
+const EARLY_SIZE = 1024 * 1024;
+
+/**
+ * An entry that the log is known to have held. Two masters of which one does not know yet that it was replaced may give the
+ * same id to different messages, so the id alone does not tell.
+ */
+export interface Held {
+  readonly id: string;
+  /** '' for a marker. */
+  readonly channel: string;
+  /** '' where it is not known. */
+  readonly data: string;
+}
 
 /**
  * Messages that this node was told are in a partition's log, and that its tail has not brought yet.
  *
  * It proves delivery. One that stays here too long shows a tail that follows the wrong thing; one that the tail has
- * passed without meeting it shows a log that lost a message after taking it.
+ * passed without meeting it shows a log that lost a message after taking it, or a node that appends to another log than
+ * it follows: to a master that does not know yet that it was replaced.
  */
 export class Unseen {
-  /** id → when the append was answered, milliseconds. Oldest first, but for appends that overtook one another. */
-  readonly #ids = new Map<string, number>();
+  /** By id. Oldest first, but for appends that overtook one another. */
+  readonly #waiting = new Map<string, Held & { readonly sinceMs: number }>();
+  #waitingSize = 0;
+  /** The tail is often faster than the answer to the append. Two generations: the older one goes when the other is full. */
+  #early = new Map<string, Held>();
+  #earlySize = 0;
+  #earlier = new Map<string, Held>();
 
-  add(id: string, nowMs: number): void {
-    if (this.#ids.size < MAX_UNSEEN) this.#ids.set(id, nowMs);
+  /** To be told of each message that was appended; one that the tail has just brought is not waited for. */
+  add(held: Held, nowMs: number): void {
+    const { id, channel, data } = held;
+    const early = this.#early.get(id) ?? this.#earlier.get(id);
+    if (early !== undefined && isSame(held, early)) return;
+    if (this.#waiting.has(id)) return;
+    if (this.#waiting.size >= MAX_UNSEEN || this.#waitingSize + data.length > MAX_UNSEEN_SIZE) return;
+    this.#waiting.set(id, { id, channel, data, sinceMs: nowMs });
+    this.#waitingSize += data.length;
   }
 
-  /** The tail brought this message. */
-  seen(id: string): void {
-    this.#ids.delete(id);
+  /** The tail brought this. */
+  seen(held: Held): void {
+    const waiting = this.#waiting.get(held.id);
+    if (waiting !== undefined && isSame(waiting, held)) {
+      this.forget([waiting]);
+      return;
+    }
+    if (this.#early.size >= EARLY || this.#earlySize + held.data.length > EARLY_SIZE) {
+      this.#earlier = this.#early;
+      this.#early = new Map();
+      this.#earlySize = 0;
+    }
+    this.#early.set(held.id, held);
+    this.#earlySize += held.data.length;
   }
 
-  /** Takes out what the tail must have met by now, standing at `position`, and has not. */
-  takePassed(position: string): string[] {
-    const passed: string[] = [];
-    for (const id of this.#ids.keys()) if (compareIds(id, position) <= 0) passed.push(id);
-    for (const id of passed) this.#ids.delete(id);
-    return passed;
+  /**
+   * What the tail must have met by now, standing at `position`, and has not, as far as this remembers: one whose answer
+   * came very late may have been met long ago.
+   */
+  passed(position: string): Held[] {
+    return this.all().filter(({ id }) => compareIds(id, position) <= 0);
   }
 
-  ids(): string[] {
-    return [...this.#ids.keys()];
+  /** It is known what became of these. */
+  forget(known: readonly Held[]): void {
+    for (const { id, data } of known) if (this.#waiting.delete(id)) this.#waitingSize -= data.length;
+  }
+
+  all(): Held[] {
+    return [...this.#waiting.values()];
   }
 
   /** For how long the oldest has waited, milliseconds; 0 when none does. */
   waitingMs(nowMs: number): number {
-    const [oldest] = this.#ids.values();
-    return oldest === undefined ? 0 : nowMs - oldest;
+    const [oldest] = this.#waiting.values();
+    return oldest === undefined ? 0 : nowMs - oldest.sinceMs;
   }
+}
+
+/** `known` may know less than the entry that was met. */
+function isSame(known: Held, met: Held): boolean {
+  return known.channel === met.channel && (known.data === '' || known.data === met.data);
 }

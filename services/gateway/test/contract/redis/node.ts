@@ -2,6 +2,8 @@ import { FanfareError } from '../../../src/errors.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { createRedisLog, type RedisLogOptions } from '../../../src/log/redis/redis-log.ts';
 import type { TailTiming } from '../../../src/log/redis/tail.ts';
+import type { RedisAddress } from '../../../src/redis-address.ts';
+import { redisAddress } from '../../support/redis-address.ts';
 import { silentLogger, silentMetrics } from '../../support/silent.ts';
 import { TailLedger } from '../../support/tail-ledger.ts';
 
@@ -16,18 +18,21 @@ export interface LogNode {
   readonly said: string[];
 }
 
-/** Opens a log and follows it. */
-export async function startLogNode(url: string, options: Partial<RedisLogOptions> = {}): Promise<LogNode> {
-  const node = openLogNode(url, options);
+/** Opens a log and follows it. `where`: an address, or the URL of a Redis that stands alone. */
+export async function startLogNode(
+  where: string | RedisAddress,
+  options: Partial<RedisLogOptions> = {},
+): Promise<LogNode> {
+  const node = openLogNode(where, options);
   await node.log.follow(node.ledger, 64 * 1024 * 1024);
   return node;
 }
 
 /** Opens a log without following it. */
-export function openLogNode(url: string, options: Partial<RedisLogOptions> = {}): LogNode {
+export function openLogNode(where: string | RedisAddress, options: Partial<RedisLogOptions> = {}): LogNode {
   const said: string[] = [];
   const log = createRedisLog({
-    url,
+    address: typeof where === 'string' ? redisAddress(where) : where,
     partitions: 1,
     historySize: 1_000,
     historyTtlSeconds: 3_600,
@@ -39,9 +44,13 @@ export function openLogNode(url: string, options: Partial<RedisLogOptions> = {})
   return { log, ledger: new TailLedger(), said };
 }
 
-/** Appends until the log takes it, with one idempotency key, as a careful publisher does. Resolves to its id. */
-export async function appendSurely(log: Log, channel: string, data: string): Promise<string> {
+/**
+ * Appends until the log takes it, with one idempotency key, as a careful publisher does. Resolves to its id; rejects when it
+ * is told to give up.
+ */
+export async function appendSurely(log: Log, channel: string, data: string, signal?: AbortSignal): Promise<string> {
   for (;;) {
+    signal?.throwIfAborted();
     try {
       return (await log.append({ channel, data, idempotencyKey: `${channel}/${data}` })).id;
     } catch (error) {

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Denials } from '../../../src/log/redis/denials.ts';
+import { createDeployment } from '../../../src/log/redis/deployment.ts';
 import { loadScripts } from '../../../src/log/redis/scripts.ts';
 import { Tail } from '../../../src/log/redis/tail.ts';
 import { compareIds } from '../../../src/message.ts';
 import { startRedis, type TestRedis } from '../../support/redis.ts';
+import { redisAddress } from '../../support/redis-address.ts';
 import { silentLogger, silentMetrics } from '../../support/silent.ts';
 import { TailLedger } from '../../support/tail-ledger.ts';
 import { until } from '../../support/until.ts';
@@ -140,18 +143,14 @@ test('an entry that is not ours is passed over', async () => {
 });
 
 test('a tail that does not bring what was appended is not healthy, and a message that the log lost raises the floor', async () => {
-  const ledger = new TailLedger();
-  const logger = silentLogger();
-  const connection = { url: redis.url, clientName: 'test', scripts: loadScripts(), logger, metrics: silentMetrics() };
-  const settings = { connection, partition: 0, historyTtlSeconds: 3_600, logSize: 1_000, timing: QUICK };
-  const tail = new Tail(settings, ledger, 0);
+  const { tail, ledger } = follow();
   await tail.begun;
   await publish('1');
   await until(() => ledger.data.length === 1, 'the first message');
 
   // Nothing comes after it: only time tells that it does not come.
   const never = `${Date.now() + 60_000}-0`;
-  tail.appended(never);
+  tail.appended({ id: never, channel: 'c', data: '"never"' });
   expect(tail.healthy).toBe(true);
   await until(() => !tail.healthy, 'the tail to be unhealthy');
   await until(() => ledger.floors().length === 2, 'the floor to rise');
@@ -160,10 +159,47 @@ test('a tail that does not bring what was appended is not healthy, and a message
 
   // Another message comes after it: it was passed.
   const lost = `${Date.now() + 90_000}-0`;
-  tail.appended(lost);
+  tail.appended({ id: lost, channel: 'c', data: '"lost"' });
   await redis.client.xadd('fanfare:{p0}:log', `${Date.now() + 120_000}-0`, 'c', 'c', 'd', '2');
   await until(() => ledger.floors().length === 3, 'the floor to rise again');
   expect(ledger.told.at(-2)).toMatchObject({ kind: 'message', message: { data: '2' } });
   await tail.close();
   expect(ledger.violations).toEqual([]);
 });
+
+test('a message that was taken by a master that had been replaced raises the floor, also where its id is that of another', async () => {
+  const { tail, ledger } = follow();
+  await tail.begun;
+  const [first = '', second = ''] = await publish('1', '2');
+  await until(() => ledger.data.length === 2, 'the messages');
+
+  // An answer that comes late, for what the tail has brought, means nothing.
+  tail.appended({ id: first, channel: 'c', data: '1' });
+  tail.appended({ id: second, channel: 'c', data: '' });
+  await publish('3');
+  await until(() => ledger.data.length === 3, 'the next message');
+  expect(ledger.floors()).toHaveLength(1);
+
+  // The tail has passed this one.
+  tail.appended({ id: `${first}1`, channel: 'c', data: '"elsewhere"' });
+  await until(() => ledger.floors().length === 2, 'the floor to rise');
+
+  const [id = ''] = await publish('4');
+  await until(() => ledger.data.includes('4'), 'the next message');
+  tail.appended({ id, channel: 'c', data: '"elsewhere"' });
+  await until(() => ledger.floors().length === 3, 'the floor to rise again');
+  expect(compareIds(ledger.floors().at(-1) as string, id)).toBeGreaterThan(0);
+  await tail.close();
+  expect(ledger.violations).toEqual([]);
+});
+
+/** A tail of its own beside those of the nodes, to be told of appends that there were not. */
+function follow(): { tail: Tail; ledger: TailLedger } {
+  const ledger = new TailLedger();
+  const logger = silentLogger();
+  const denials = new Denials(logger);
+  const connection = { clientName: 'test', scripts: loadScripts(), logger, metrics: silentMetrics(), denials };
+  const locator = createDeployment(redisAddress(redis.url), connection, 1);
+  const settings = { connection, locator, partition: 0, historyTtlSeconds: 3_600, logSize: 1_000, timing: QUICK };
+  return { tail: new Tail(settings, ledger, 0), ledger };
+}

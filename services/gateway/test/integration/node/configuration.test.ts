@@ -18,7 +18,7 @@ test.concurrent('every mistake stands in one message, and the node does not star
     HOST: '0.0.0.0',
     LOG_LEVEL: 'loud',
     REDIS_URL: 'http://127.0.0.1:6379',
-    REDIS_MODE: 'cluster',
+    REDIS_MODE: 'many',
     PORT: '99999',
     FANFARE_PARTITIONS: '0',
     FANFARE_HEARTBEAT_INTERVAL: 'often',

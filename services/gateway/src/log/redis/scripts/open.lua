@@ -1,11 +1,13 @@
 --[[
   Makes a partition's log where there is none, and notices when the log was emptied or rewound: when an id that it is
-  known to have held is neither in it nor older than all that it still holds. Then the floor is raised.
+  known to have held is neither in it nor older than all that it still holds, or is another message's. Then the floor is
+  raised.
 
   KEYS[1]  the partition's log (stream)
   KEYS[2]  the partition's floor (string: an id)
 
-  ARGV     ids of entries that the log is known to have held; none for who has read nothing yet
+  ARGV     entries that the log is known to have held, three values each: id; channel, '' for a marker; data, '' where it
+           is not known. None for who has read nothing yet.
 
   Reply: { floor, id of the newest entry, id of the oldest entry, 1 when the oldest entry is a marker or 0 }
 ]]
@@ -15,16 +17,25 @@ local log, floor = KEYS[1], KEYS[2]
 local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
 local start = redis.call('GET', floor)
 local intact = oldest and start
+local ids = {}
+for i = 1, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
+
+local function holds(id, channel, data)
+  local entry = redis.call('XRANGE', log, id, id)[1]
+  if not entry or channel == '' then return entry end
+  return entry[2][2] == channel and (data == '' or entry[2][4] == data)
+end
+
 if intact then
   local highest = highestId(log)
-  for _, id in ipairs(ARGV) do
+  for i, id in ipairs(ids) do
     -- What is older than the floor is missing by its word already: one loss raises it once, however many nodes saw it.
-    local lost = not isOlder(id, start) and not isOlder(id, oldest[1]) and #redis.call('XRANGE', log, id, id) == 0
+    local lost = not isOlder(id, start) and not isOlder(id, oldest[1]) and not holds(id, ARGV[3 * i - 1], ARGV[3 * i])
     if lost or isOlder(highest, id) then intact = false end
   end
 end
 if not intact then
-  start = raiseFloor(log, floor, ARGV)
+  start = raiseFloor(log, floor, ids)
   oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
 end
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]

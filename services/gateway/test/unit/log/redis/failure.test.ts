@@ -14,6 +14,10 @@ test.each([
   'MISCONF Redis is configured to save RDB snapshots',
   'NOAUTH Authentication required.',
   'NOREPLICAS Not enough good replicas to write.',
+  'CLUSTERDOWN Hash slot not served',
+  'MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to no.',
+  'TRYAGAIN Multiple keys request during rehashing of slot',
+  'NOPERM this user has no permissions to access one of the keys used as arguments',
 ])('what Redis refuses was not published: %s', (message) => {
   expect(appendFailure(reply(message))).toMatchObject({ code: 'log_unavailable', cause: message });
 });

@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startRedis, type TestRedis } from '../../support/redis.ts';
+import { ACCOUNT, RIGHTS, setUser } from '../../support/redis-access.ts';
+import { until } from '../../support/until.ts';
+import { type LogNode, openLogNode, startLogNode } from './node.ts';
+
+let redis: TestRedis;
+let node: LogNode | undefined;
+
+beforeEach(async () => {
+  redis = await startRedis();
+});
+
+afterEach(async () => {
+  await node?.log.close();
+  await redis.stop();
+});
+
+const restricted = () => redis.url.replace('//', `//${ACCOUNT}`);
+const denials = (said: readonly string[]) => said.filter((line) => line.startsWith('error: Redis denies'));
+
+test('a user with the documented rights can do all that a node does', async () => {
+  await setUser(redis.client, RIGHTS);
+  node = await startLogNode(restricted());
+  const { log, ledger, said } = node;
+  const { id } = await log.append({ channel: 'c', data: '1', idempotencyKey: 'k' });
+  await log.append({ channel: 'c', data: '2', idempotencyKey: 'k' });
+  await until(() => ledger.data.length === 1, 'the message');
+  expect(await log.historyLast('c', 10)).toEqual([{ id, channel: 'c', data: '1' }]);
+  // A history that is ahead of an emptied log, and one that refuses the id, take the rest of the commands.
+  await redis.client.flushall();
+  await redis.client.xadd('fanfare:{p0}:history:c', `${Date.now() + 60_000}-0`, 'p', '0-0', 'd', '0');
+  await log.append({ channel: 'c', data: '3' });
+  await redis.client.call('XSETID', 'fanfare:{p0}:history:c', `${Date.now() + 3_600_000}-0`);
+  await log.append({ channel: 'c', data: '4' });
+  await until(() => ledger.data.includes('4'), 'the last message');
+  expect(ledger.data).toEqual(['1', '3', '4']);
+  expect(denials(said)).toEqual([]);
+});
+
+test.each([
+  ['a wrong password', () => setUser(redis.client, [...RIGHTS, '>other', '<p@ss/word'])],
+  ['a user that there is not', () => Promise.resolve()],
+  ['a user that may not read streams', () => setUser(redis.client, [...RIGHTS, '-xread'])],
+  ['a user that may not run scripts', () => setUser(redis.client, [...RIGHTS, '-eval', '-evalsha'])],
+  ['a user that may not use our keys', () => setUser(redis.client, [...RIGHTS, 'resetkeys', '~other:*'])],
+])('%s is said once, and keeps the node from being healthy until it is mended', async (_, set) => {
+  await set();
+  node = openLogNode(restricted());
+  const { log, ledger, said } = node;
+  const followed = log.follow(ledger, 1_000);
+  await until(() => denials(said).length > 0, 'the complaint');
+  expect(log.healthy).toBe(false);
+  await setUser(redis.client, RIGHTS);
+  await followed;
+  await until(() => log.healthy, 'the node to be healthy');
+  expect(denials(said)).toHaveLength(1);
+});
+
+test('a right that is missing for publishing alone, or for histories alone, is said once', async () => {
+  await setUser(redis.client, RIGHTS);
+  node = await startLogNode(restricted());
+  const { log, said } = node;
+  await log.append({ channel: 'c', data: '1' });
+  await setUser(redis.client, [...RIGHTS, '-xadd', '-multi']);
+  for (let i = 0; i < 3; i++) {
+    await expect(log.append({ channel: 'c', data: '2' })).rejects.toMatchObject({ code: 'log_unavailable' });
+    await expect(log.historyLast('c', 1)).rejects.toMatchObject({ code: 'log_unavailable' });
+  }
+  expect(denials(said)).toHaveLength(2);
+});
+
+test('no password where one is needed is said once', async () => {
+  await redis.client.config('SET', 'requirepass', 'needed');
+  node = openLogNode(redis.url);
+  const { log, ledger, said } = node;
+  const followed = log.follow(ledger, 1_000);
+  await until(() => denials(said).length > 0, 'the complaint');
+  expect(log.healthy).toBe(false);
+  await redis.client.config('SET', 'requirepass', '');
+  await followed;
+  expect(denials(said)).toHaveLength(1);
+});
