@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
+import { COMPRESSION_CONNECTIONS } from './compression.ts';
 import { BATCH_MESSAGES, ROUNDS } from './delivery.ts';
 import { IDLE_CONNECTIONS } from './idle.ts';
 
-export const PARTS = ['delivery', 'idle'] as const;
+export const PARTS = ['delivery', 'idle', 'compression'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Arguments {
@@ -12,17 +13,19 @@ export interface Arguments {
   readonly help: boolean;
 }
 
-export const USAGE = 'usage: npm run bench -- [delivery | idle] [--connections N] [--messages N] [--help]';
+export const USAGE =
+  'usage: npm run bench -- [delivery | idle | compression] [--connections N] [--messages N] [--help]';
 
 export const HELP = `${USAGE}
 
 Measures the hot path of a node on the embedded log, over SSE and over WebSocket, on this machine:
 
-  delivery   CPU per delivery, next to a bare loop that writes the same bytes to as many plain sockets;
-             one message at a time, then ${BATCH_MESSAGES} in one write
-  idle       memory per idle connection: ${IDLE_CONNECTIONS} more in a fresh node
+  delivery      CPU per delivery, next to a bare loop that writes the same bytes to as many plain sockets;
+                one message at a time, then ${BATCH_MESSAGES} in one write
+  idle          memory per idle connection: ${IDLE_CONNECTIONS} more in a fresh node, with compression and without
+  compression   bytes and CPU per delivery to ${COMPRESSION_CONNECTIONS} clients that ask for compression, next to as many that do not
 
-Without a name both are measured. The exit code is 1 when a target is missed.
+Without a name all are measured. The exit code is 1 when a target is missed.
 
   --connections N   connections of the delivery part (1000)
   --messages N      messages of the delivery part, in ${ROUNDS} rounds (400)

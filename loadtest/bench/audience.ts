@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Client } from './client.ts';
-import type { Transport } from './stream-reader.ts';
+import { GzipPieces } from './gzip-pieces.ts';
+import { EVENTS, FRAMES, type Transport } from './stream-reader.ts';
 
 /** Connections to open. */
 export interface OpenRequest {
@@ -10,6 +11,8 @@ export interface OpenRequest {
   readonly channel: string;
   /** True: every connection follows a channel of its own, `<channel>:<number>`. */
   readonly own: boolean;
+  /** Whether they ask for compression. */
+  readonly compressed: boolean;
 }
 
 /** How many connections are being opened at a time: below what a listening socket queues on any system. */
@@ -21,6 +24,7 @@ export class Audience {
   readonly #clients: Client[] = [];
   // All read into the same memory: a chunk is dealt with before the next one comes.
   readonly #chunk = Buffer.allocUnsafe(64 * 1024);
+  readonly #gzipPieces = new GzipPieces();
   #firstClientsMessages: Buffer[] = [];
   #target = 0;
   /** How many clients have fewer messages than `#target`. */
@@ -29,12 +33,13 @@ export class Audience {
   #failure: Error | null = null;
 
   /** Opens connections; resolves when each has been answered. */
-  async open({ transport, port, count, channel, own }: OpenRequest): Promise<void> {
+  async open({ transport, port, count, channel, own, compressed }: OpenRequest): Promise<void> {
+    const blocks = transport === 'websocket' ? FRAMES : compressed ? this.#gzipPieces : EVENTS;
     for (let opened = 0; opened < count; ) {
       const some: Client[] = [];
       for (; some.length < OPENING && opened < count; opened++) {
         const name = own ? `${channel}:${this.#clients.length}` : channel;
-        const client = new Client({ transport, port, channel: name, chunk: this.#chunk }, this);
+        const client = new Client({ transport, port, channel: name, compressed, blocks, chunk: this.#chunk }, this);
         this.#clients.push(client);
         some.push(client);
       }
@@ -49,12 +54,12 @@ export class Audience {
   async reached(target: number): Promise<Buffer> {
     if (this.#failure !== null) throw this.#failure;
     this.#target = target;
-    this.#missing = this.#clients.reduce((missing, client) => missing + (client.messages < target ? 1 : 0), 0);
+    this.#missing = this.#clients.reduce((missing, client) => missing + (client.got < target ? 1 : 0), 0);
     if (this.#missing > 0)
       await new Promise<void>((resolve, reject) => {
         this.#waiter = { resolve, reject };
       });
-    if (this.#clients.some((client) => client.messages > target))
+    if (this.#clients.some((client) => client.got > target))
       throw new Error('a connection got more messages than were published');
     const bytes = Buffer.concat(this.#firstClientsMessages);
     this.#firstClientsMessages = [];
@@ -69,10 +74,11 @@ export class Audience {
     }
   }
 
-  /** A client got a message. */
-  got(client: Client, block: Buffer): void {
+  /** A client got some messages. */
+  got(client: Client, block: Buffer, count: number): void {
     if (client === this.#clients[0]) this.#firstClientsMessages.push(Buffer.from(block));
-    if (client.messages !== this.#target || --this.#missing > 0) return;
+    const reached = client.got >= this.#target && client.got - count < this.#target;
+    if (!reached || --this.#missing > 0) return;
     this.#waiter?.resolve();
     this.#waiter = null;
   }

@@ -1,27 +1,34 @@
 import { connect, type Socket } from 'node:net';
-import { type StreamEvents, StreamReader, type Transport } from './stream-reader.ts';
+import { type Blocks, type StreamEvents, StreamReader, type Transport } from './stream-reader.ts';
 
 export interface ClientOptions {
   readonly transport: Transport;
   readonly port: number;
   readonly channel: string;
+  /** Asks for compression, and takes no stream without it. */
+  readonly compressed: boolean;
+  /** How the stream is cut. */
+  readonly blocks: Blocks;
   /** What the socket reads into; nothing of it is needed after a read has been dealt with. */
   readonly chunk: Buffer;
 }
 
 /** Who a client tells what came. */
 export interface ClientListener {
-  got(client: Client, block: Buffer): void;
+  got(client: Client, block: Buffer, count: number): void;
   lost(error: Error): void;
 }
 
 const HEAD_END = '\r\n\r\n';
+/** How an answer's head says that the stream is compressed. */
+const AGREED = /^(content-encoding: gzip|sec-websocket-extensions: permessage-deflate)/im;
 /** An empty pong, masked with zeros (RFC 6455, sections 5.3 and 5.5.3). */
 const PONG = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
 
 /** A raw socket that opens one stream and counts what it gets. */
 export class Client implements StreamEvents {
-  messages = 0;
+  /** Messages so far. */
+  got = 0;
   heartbeats = 0;
   /** Resolves when the server has taken the stream. */
   readonly opened: Promise<void>;
@@ -36,7 +43,7 @@ export class Client implements StreamEvents {
   constructor(options: ClientOptions, listener: ClientListener) {
     this.#options = options;
     this.#listener = listener;
-    this.#reader = new StreamReader(options.transport);
+    this.#reader = new StreamReader(options.blocks);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.opened = promise;
     this.#opening = { resolve, reject };
@@ -51,9 +58,9 @@ export class Client implements StreamEvents {
     this.#socket.write(requestHead(options));
   }
 
-  message(block: Buffer): void {
-    this.messages++;
-    this.#listener.got(this, block);
+  messages(block: Buffer, count: number): void {
+    this.got += count;
+    this.#listener.got(this, block, count);
   }
 
   heartbeat(): void {
@@ -70,6 +77,8 @@ export class Client implements StreamEvents {
     const rest = Buffer.from(this.#head.slice(end + HEAD_END.length), 'latin1');
     this.#head = null;
     if (!/^HTTP\/1\.1 (101|200) /.test(head)) return this.#lost(new Error(`a stream was refused: ${head}\n${rest}`));
+    if (this.#options.compressed && !AGREED.test(head))
+      return this.#lost(new Error(`a stream is not compressed: ${head}`));
     this.#opening?.resolve();
     this.#opening = null;
     this.#reader.push(rest, this);
@@ -82,18 +91,20 @@ export class Client implements StreamEvents {
   }
 }
 
-function requestHead({ transport, port, channel }: ClientOptions): string {
+function requestHead({ transport, port, channel, compressed }: ClientOptions): string {
   const path = transport === 'sse' ? '/v1/sse' : '/v1/ws';
   const handshake = [
     'Connection: Upgrade',
     'Upgrade: websocket',
     'Sec-WebSocket-Version: 13',
     'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+    ...(compressed ? ['Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'] : []),
   ];
+  const stream = ['Accept: text/event-stream', ...(compressed ? ['Accept-Encoding: gzip'] : [])];
   const lines = [
     `GET ${path}?channel=${channel} HTTP/1.1`,
     `Host: 127.0.0.1:${port}`,
-    ...(transport === 'sse' ? ['Accept: text/event-stream'] : handshake),
+    ...(transport === 'sse' ? stream : handshake),
   ];
   return lines.join('\r\n') + HEAD_END;
 }

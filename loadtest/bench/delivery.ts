@@ -1,9 +1,10 @@
 import type { BareLoop } from './bare-process.ts';
-import type { Child, Children } from './child.ts';
-import type { Clients } from './client-process.ts';
-import { Publisher, startGateway } from './gateway-process.ts';
+import type { Children } from './child.ts';
+import { Publisher, QUIET, startGateway } from './gateway-process.ts';
+import { Listeners } from './listeners.ts';
 import { median } from './median.ts';
 import type { Transport } from './stream-reader.ts';
+import { cpuPerWork, repeat, type Spread, takeTurns } from './turns.ts';
 
 export interface DeliveryOptions {
   readonly connections: number;
@@ -17,8 +18,8 @@ export interface DeliveryFigures {
   readonly bytesPerMessage: number;
   readonly gateway: number;
   readonly bare: number;
-  /** The gateway's over the bare loop's, in rounds that ran one after the other. */
-  readonly ratio: { readonly median: number; readonly least: number; readonly most: number };
+  /** The gateway's over the bare loop's. */
+  readonly ratio: Spread;
 }
 
 export interface TransportDelivery {
@@ -29,7 +30,6 @@ export interface TransportDelivery {
   readonly publish: number;
 }
 
-/** Gateway and bare loop take turns, so that whatever else the machine does meets both. */
 export const ROUNDS = 10;
 export const BATCH_MESSAGES = 16;
 const BATCHES_PER_ROUND = 15;
@@ -39,8 +39,6 @@ const CHANNEL = 'bench';
 const DATA = JSON.stringify({ orderId: 420_042, state: 'paid', text: 'Thank you for your order. '.repeat(6) });
 /** Until the compiler has seen all that is hot, and buffers and heap have grown. */
 const WARM_UP_MESSAGES = 160;
-/** So that next to no heartbeat falls into a measurement. */
-const QUIET = { FANFARE_HEARTBEAT_INTERVAL: '3600' };
 
 /** Measures one transport of the gateway, and the bare loop next to it. The caller stops the children. */
 export async function measureDelivery(
@@ -53,12 +51,14 @@ export async function measureDelivery(
   const publisher = new Publisher(gateway.port);
   const bareListeners = new Listeners(children, "the bare loop's clients");
   const gatewayListeners = new Listeners(children, "the gateway's clients");
-  await bareListeners.open(transport, await bare.ask('listen', undefined), connections);
-  await gatewayListeners.open(transport, gateway.port, connections);
+  const alike = { transport, count: connections, channel: CHANNEL, own: false, compressed: false };
+  await bareListeners.open({ ...alike, port: await bare.ask('listen', undefined) });
+  await gatewayListeners.open({ ...alike, port: gateway.port });
 
   /** Each writes so many messages at once to every connection, and waits until they have arrived. */
   const writeGateway = async (perWrite: number): Promise<Uint8Array> => {
-    await (perWrite === 1 ? publisher.publish(CHANNEL, DATA) : publisher.publishMany(CHANNEL, DATA, perWrite));
+    if (perWrite === 1) await publisher.publish(CHANNEL, DATA);
+    else await publisher.publishMany(CHANNEL, Array<string>(perWrite).fill(DATA));
     return gatewayListeners.have(perWrite);
   };
   const writeBare = async (perWrite: number): Promise<Uint8Array> => {
@@ -69,68 +69,29 @@ export async function measureDelivery(
   const compare = async (perWrite: number, writesPerRound: number): Promise<DeliveryFigures> => {
     const prepared = await writeGateway(perWrite);
     await bare.ask('prepare', prepared);
-    await repeat(WARM_UP_MESSAGES / perWrite, () => writeGateway(perWrite));
-    await repeat(WARM_UP_MESSAGES / perWrite, () => writeBare(perWrite));
-    const perDelivery = 1 / (writesPerRound * perWrite * connections);
-    const rounds: { gateway: number; bare: number }[] = [];
-    await repeat(ROUNDS, async () => {
-      const gatewayCpu = await cpuOf(gateway.process, () => repeat(writesPerRound, () => writeGateway(perWrite)));
-      const bareCpu = await cpuOf(bare, () => repeat(writesPerRound, () => writeBare(perWrite)));
-      rounds.push({ gateway: gatewayCpu * perDelivery, bare: bareCpu * perDelivery });
-    });
-    const ratios = rounds.map((round) => round.gateway / round.bare);
+    const gatewaySide = { process: gateway.process, work: () => writeGateway(perWrite) };
+    const bareSide = { process: bare, work: () => writeBare(perWrite) };
+    await repeat(WARM_UP_MESSAGES / perWrite, gatewaySide.work);
+    await repeat(WARM_UP_MESSAGES / perWrite, bareSide.work);
+    const { measured, reference, ratio } = await takeTurns(ROUNDS, writesPerRound, gatewaySide, bareSide);
+    const deliveries = perWrite * connections;
     return {
       messagesPerWrite: perWrite,
       bytesPerMessage: Math.round(prepared.length / perWrite),
-      gateway: median(rounds.map((round) => round.gateway)),
-      bare: median(rounds.map((round) => round.bare)),
-      ratio: { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) },
+      gateway: measured / deliveries,
+      bare: reference / deliveries,
+      ratio,
     };
   };
 
   try {
     const one = await compare(1, Math.ceil(messages / ROUNDS));
     const batch = await compare(BATCH_MESSAGES, BATCHES_PER_ROUND);
+    const publishing = { process: gateway.process, work: () => publisher.publish(`${CHANNEL}:nobody`, DATA) };
     const publishes: number[] = [];
-    await repeat(ROUNDS, async () => {
-      const publishing = () => repeat(PUBLISHES_PER_ROUND, () => publisher.publish(`${CHANNEL}:nobody`, DATA));
-      publishes.push((await cpuOf(gateway.process, publishing)) / PUBLISHES_PER_ROUND);
-    });
+    await repeat(ROUNDS, async () => publishes.push(await cpuPerWork(PUBLISHES_PER_ROUND, publishing)));
     return { transport, one, batch, publish: median(publishes) };
   } finally {
     publisher.close();
   }
-}
-
-/** A process full of clients, and how many messages each of them has. */
-class Listeners {
-  readonly #process: Child<Clients>;
-  #messages = 0;
-
-  constructor(children: Children, name: string) {
-    this.#process = children.start<Clients>(name, new URL('./client-process.ts', import.meta.url));
-  }
-
-  open(transport: Transport, port: number, count: number): Promise<void> {
-    return this.#process.ask('open', { transport, port, count, channel: CHANNEL, own: false });
-  }
-
-  /** Resolves when everyone has so many more messages, to their bytes. */
-  have(more: number): Promise<Uint8Array> {
-    this.#messages += more;
-    return this.#process.ask('reached', this.#messages);
-  }
-}
-
-type Probed = { ask(question: 'cpu', argument: undefined): Promise<number> };
-
-/** CPU microseconds that a process takes while something is done. */
-async function cpuOf(process: Probed, work: () => Promise<void>): Promise<number> {
-  const before = await process.ask('cpu', undefined);
-  await work();
-  return (await process.ask('cpu', undefined)) - before;
-}
-
-async function repeat(times: number, work: () => Promise<unknown>): Promise<void> {
-  for (let i = 0; i < times; i++) await work();
 }

@@ -19,6 +19,8 @@ export interface TransportIdle {
   readonly shared: IdleFigures;
   /** Each follows a channel of its own. */
   readonly own: IdleFigures;
+  /** All follow the same channel, and compression was agreed on. */
+  readonly compressed: IdleFigures;
 }
 
 /** Measured at a time. */
@@ -29,7 +31,7 @@ export const IDLE_CONNECTIONS = 4000;
  */
 const WARM_UP_CONNECTIONS = 6000;
 /** Open at the end. */
-export const MOST_IDLE_CONNECTIONS = WARM_UP_CONNECTIONS + 2 * IDLE_CONNECTIONS;
+export const MOST_IDLE_CONNECTIONS = WARM_UP_CONNECTIONS + 3 * IDLE_CONNECTIONS;
 /** Short, so that every connection has had its heartbeat when it is measured: a first write may leave something behind. */
 const HEARTBEATS = { FANFARE_HEARTBEAT_INTERVAL: '2', FANFARE_HEARTBEAT_TIMEOUT: '1.5' };
 /**
@@ -42,17 +44,24 @@ const SMALL_YOUNG_GENERATION = ['--max-semi-space-size=1'];
 export async function measureIdle(children: Children, transport: Transport): Promise<TransportIdle> {
   const gateway = await startGateway(children, HEARTBEATS, SMALL_YOUNG_GENERATION);
   const clients = children.start<Clients>('the clients', new URL('./client-process.ts', import.meta.url));
-  const memoryWith = async (count: number, own: boolean): Promise<Memory> => {
-    await clients.ask('open', { transport, port: gateway.port, count, channel: 'bench', own });
+  const memoryWith = async (count: number, { own = false, compressed = false } = {}): Promise<Memory> => {
+    await clients.ask('open', { transport, port: gateway.port, count, channel: 'bench', own, compressed });
     await clients.ask('beaten', undefined);
     return gateway.process.ask('memory', undefined);
   };
   // The garbage of the start-up first: what is opened into it would keep its pages.
   await gateway.process.ask('memory', undefined);
-  const warm = await memoryWith(WARM_UP_CONNECTIONS, false);
-  const shared = await memoryWith(IDLE_CONNECTIONS, false);
-  const own = await memoryWith(IDLE_CONNECTIONS, true);
-  return { transport, node: own.residentBytes, shared: growth(warm, shared), own: growth(shared, own) };
+  const warm = await memoryWith(WARM_UP_CONNECTIONS);
+  const shared = await memoryWith(IDLE_CONNECTIONS);
+  const own = await memoryWith(IDLE_CONNECTIONS, { own: true });
+  const compressed = await memoryWith(IDLE_CONNECTIONS, { compressed: true });
+  return {
+    transport,
+    node: compressed.residentBytes,
+    shared: growth(warm, shared),
+    own: growth(shared, own),
+    compressed: growth(own, compressed),
+  };
 }
 
 function growth(before: Memory, after: Memory): IdleFigures {

@@ -1,11 +1,12 @@
 import process from 'node:process';
-import { type Arguments, HELP, readArguments, USAGE } from './arguments.ts';
+import { type Arguments, HELP, type Part, readArguments, USAGE } from './arguments.ts';
 import { Children } from './child.ts';
-import { measureDelivery, type TransportDelivery } from './delivery.ts';
-import { MOST_IDLE_CONNECTIONS, measureIdle, type TransportIdle } from './idle.ts';
+import { COMPRESSION_CONNECTIONS, measureCompression } from './compression.ts';
+import { measureDelivery } from './delivery.ts';
+import { MOST_IDLE_CONNECTIONS, measureIdle } from './idle.ts';
 import { openFilesProblem } from './open-files.ts';
-import { deliveryReport, idleReport, machineLine, type Report } from './report.ts';
-import { TRANSPORTS } from './stream-reader.ts';
+import { compressionReport, deliveryReport, idleReport, machineLine, type Report } from './report.ts';
+import { TRANSPORTS, type Transport } from './stream-reader.ts';
 
 /** The bench behind `npm run bench`. Its exit code: 0 every target is met, 1 one was missed or something failed, 2 for bad words. */
 async function main(words: readonly string[]): Promise<number> {
@@ -27,7 +28,7 @@ async function main(words: readonly string[]): Promise<number> {
   const missed: string[] = [];
   try {
     for (const part of given.parts) {
-      const report = await (part === 'delivery' ? delivery(children, given) : idle(children));
+      const report = await MEASURE[part](children, given);
       console.log(`\n${report.text}`);
       missed.push(...report.missed);
     }
@@ -42,24 +43,30 @@ async function main(words: readonly string[]): Promise<number> {
   return missed.length === 0 ? 0 : 1;
 }
 
-async function delivery(children: Children, options: Arguments): Promise<Report> {
-  checkOpenFiles(options.connections);
-  const figures: TransportDelivery[] = [];
-  for (const transport of TRANSPORTS) {
-    figures.push(await measureDelivery(children, transport, options));
-    await children.stop();
-  }
-  return deliveryReport(figures, options.connections);
-}
+const MEASURE: Readonly<Record<Part, (children: Children, options: Arguments) => Promise<Report>>> = {
+  async delivery(children, options) {
+    checkOpenFiles(options.connections);
+    const figures = await forEachTransport(children, (transport) => measureDelivery(children, transport, options));
+    return deliveryReport(figures, options.connections);
+  },
+  async idle(children) {
+    checkOpenFiles(MOST_IDLE_CONNECTIONS);
+    return idleReport(await forEachTransport(children, (transport) => measureIdle(children, transport)));
+  },
+  async compression(children) {
+    checkOpenFiles(2 * COMPRESSION_CONNECTIONS);
+    return compressionReport(await forEachTransport(children, (transport) => measureCompression(children, transport)));
+  },
+};
 
-async function idle(children: Children): Promise<Report> {
-  checkOpenFiles(MOST_IDLE_CONNECTIONS);
-  const figures: TransportIdle[] = [];
+/** Each transport is measured with processes of its own. */
+async function forEachTransport<T>(children: Children, measure: (transport: Transport) => Promise<T>): Promise<T[]> {
+  const figures: T[] = [];
   for (const transport of TRANSPORTS) {
-    figures.push(await measureIdle(children, transport));
+    figures.push(await measure(transport));
     await children.stop();
   }
-  return idleReport(figures);
+  return figures;
 }
 
 function checkOpenFiles(sockets: number): void {

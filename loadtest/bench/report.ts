@@ -1,5 +1,11 @@
 import { availableParallelism, cpus } from 'node:os';
 import process from 'node:process';
+import {
+  COMPRESSION_CONNECTIONS,
+  COMPRESSION_ROUNDS,
+  type CompressionFigures,
+  type TransportCompression,
+} from './compression.ts';
 import { type DeliveryFigures, ROUNDS, type TransportDelivery } from './delivery.ts';
 import { IDLE_CONNECTIONS, type IdleFigures, MOST_IDLE_CONNECTIONS, type TransportIdle } from './idle.ts';
 import type { Transport } from './stream-reader.ts';
@@ -71,9 +77,10 @@ export function idleReport(all: readonly TransportIdle[]): Report {
       );
     return [name, channel, kb(resident), kb(heap), `≤ ${MOST_IDLE_KB} KB ${verdict(met)}`];
   };
-  const rows = all.flatMap(({ transport, shared, own }) => [
+  const rows = all.flatMap(({ transport, shared, own, compressed }) => [
     row(NAMES[transport], transport, 'one for all', shared),
     row('', transport, 'one each', own),
+    row('', transport, 'one for all, compressed', compressed),
   ]);
   const notes = all.map(
     ({ transport, node }) =>
@@ -87,6 +94,67 @@ export function idleReport(all: readonly TransportIdle[]): Report {
     ].join('\n'),
     missed,
   };
+}
+
+/** No target: it shows what the default (`FANFARE_COMPRESSION=on`) rests on. */
+export function compressionReport(all: readonly TransportCompression[]): Report {
+  const head = ['', 'one write', 'plain', 'compressed', 'saved', 'plain', 'compressed', 'ratio', 'of rounds'];
+  const rows = all.flatMap(({ transport, one, batch, alone }) =>
+    [...one, ...batch, ...alone].map((figures, i, rows) => {
+      const { connections } = figures;
+      const name = connections === rows[i - 1]?.connections ? '' : `${NAMES[transport]}, ${connections}`;
+      return [name, ...compressionCells(figures)];
+    }),
+  );
+  const notes = all.flatMap(({ transport, one, alone, cost }) => {
+    const costs = one.map(({ dataBytes }, i) => `${cost[i]?.toFixed(0)} µs (${dataBytes} B)`);
+    return [
+      `${NAMES[transport]}: to compress one message takes, in a loop by itself, ${costs.join(', ')}.`,
+      `${NAMES[transport]}: what the default rests on: ${range(one, saved, 1)} × fewer bytes, for ${range(one, costRatio, 2)} × the CPU ` +
+        `where ${COMPRESSION_CONNECTIONS} share a message, ${range(alone, costRatio, 2)} × where one has it alone.`,
+    ];
+  });
+  return {
+    text: [
+      `Compression: connections that ask for it, next to as many that do not (medians of ${COMPRESSION_ROUNDS} rounds, by turns)`,
+      'Per delivery: bytes written to the socket, then CPU with its share of the publish',
+      table([head, ...rows]),
+      ...notes.map((note) => `  ${note}`),
+    ].join('\n'),
+    missed: [],
+  };
+}
+
+function compressionCells({ messagesPerWrite, dataBytes, bytes, cpu, ratio }: CompressionFigures): string[] {
+  return [
+    `${messagesPerWrite} × ${dataBytes} B`,
+    `${bytes.plain.toFixed(0)} B`,
+    `${bytes.compressed.toFixed(0)} B`,
+    `${(bytes.plain / bytes.compressed).toFixed(1)} ×`,
+    `${cpu.plain.toFixed(2)} µs`,
+    `${cpu.compressed.toFixed(2)} µs`,
+    ratio.median.toFixed(2),
+    `${ratio.least.toFixed(2)}–${ratio.most.toFixed(2)}`,
+  ];
+}
+
+/** From the least to the most, over the sizes that come out smaller. */
+function range(
+  all: readonly CompressionFigures[],
+  figure: (figures: CompressionFigures) => number,
+  digits: number,
+): string {
+  const values = all.filter((figures) => saved(figures) > 1).map(figure);
+  return `${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)}`;
+}
+
+/** How many times fewer bytes. */
+function saved({ bytes }: CompressionFigures): number {
+  return bytes.plain / bytes.compressed;
+}
+
+function costRatio({ ratio }: CompressionFigures): number {
+  return ratio.median;
 }
 
 function verdict(met: boolean): string {

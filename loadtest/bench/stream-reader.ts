@@ -5,69 +5,92 @@ export const TRANSPORTS: readonly Transport[] = ['sse', 'websocket'];
 
 /** What a stream brought. A block is shared memory: copy what must live longer than the call. */
 export interface StreamEvents {
-  message(block: Buffer): void;
+  messages(block: Buffer, count: number): void;
   heartbeat(): void;
 }
 
+/** One kind of blocks. */
+export interface Blocks {
+  /** Where the block that begins at `start` ends, or −1 when its end has not come. */
+  end(bytes: Buffer, start: number): number;
+  tell(block: Buffer, events: StreamEvents): void;
+}
+
 const NOTHING = Buffer.alloc(0);
+/** The end of an event, and of the line before it. */
+export const EMPTY_LINE = '\n\n';
 
 /**
- * Cuts the bytes of a stream into blocks (an SSE event, a WebSocket frame) and tells messages and heartbeats apart:
- * with as little work as that takes, for the clients share the machine with what is measured.
+ * Cuts the bytes of a stream into blocks (an SSE event, a piece of a gzip stream, a WebSocket frame) and tells messages and
+ * heartbeats apart: with as little work as that takes, for the clients share the machine with what is measured.
  */
 export class StreamReader {
-  readonly #transport: Transport;
+  readonly #blocks: Blocks;
   /** The beginning of a block whose end has not come yet. */
   #rest: Buffer = NOTHING;
 
-  constructor(transport: Transport) {
-    this.#transport = transport;
+  constructor(blocks: Blocks) {
+    this.#blocks = blocks;
   }
 
   push(chunk: Buffer, events: StreamEvents): void {
     const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    const endOfBlock = this.#transport === 'sse' ? endOfEvent : endOfFrame;
-    const tell = this.#transport === 'sse' ? tellEvent : tellFrame;
     let start = 0;
-    for (let end = endOfBlock(bytes, start); end !== -1; end = endOfBlock(bytes, start)) {
-      tell(bytes.subarray(start, end), events);
+    for (let end = this.#blocks.end(bytes, start); end !== -1; end = this.#blocks.end(bytes, start)) {
+      this.#blocks.tell(bytes.subarray(start, end), events);
       start = end;
     }
     this.#rest = start === bytes.length ? NOTHING : Buffer.from(bytes.subarray(start));
   }
 }
 
-/** Where the event that begins at `start` ends (the empty line is part of it), or −1 when its end has not come. */
-function endOfEvent(bytes: Buffer, start: number): number {
-  const end = bytes.indexOf('\n\n', start, 'latin1');
-  return end === -1 ? -1 : end + 2;
+/** Events; the empty line that ends one is part of it. */
+export const EVENTS: Blocks = {
+  end(bytes, start) {
+    const end = bytes.indexOf(EMPTY_LINE, start, 'latin1');
+    return end === -1 ? -1 : end + EMPTY_LINE.length;
+  },
+  tell(event, events) {
+    if (isMessage(event)) events.messages(event, 1);
+    else if (isHeartbeat(event)) events.heartbeat();
+  },
+};
+
+const TEXT = 0x81;
+/** The gateway compresses nothing but messages (RFC 7692, 7.2.1: RSV1). */
+const COMPRESSED_TEXT = 0xc1;
+const PING = 0x89;
+
+/** Whole, unmasked frames (RFC 6455, section 5.2). */
+export const FRAMES: Blocks = {
+  end(bytes, start) {
+    if (bytes.length < start + 2) return -1;
+    const length = bytes.readUInt8(start + 1);
+    if (length < 126) return upTo(bytes, start + 2 + length);
+    if (length === 126) return bytes.length < start + 4 ? -1 : upTo(bytes, start + 4 + bytes.readUInt16BE(start + 2));
+    return bytes.length < start + 10 ? -1 : upTo(bytes, start + 10 + Number(bytes.readBigUInt64BE(start + 2)));
+  },
+  tell(frame, events) {
+    if (frame[0] === PING) events.heartbeat();
+    else if (frame[0] === COMPRESSED_TEXT || (frame[0] === TEXT && saysMessage(frame))) events.messages(frame, 1);
+  },
+};
+
+function saysMessage(frame: Buffer): boolean {
+  return frame.toString('latin1', 2, 30).includes('{"type":"message"');
 }
 
-/** A message begins with its `id:` field; a heartbeat is a comment. */
-function tellEvent(event: Buffer, events: StreamEvents): void {
-  if (event[0] === 0x69) events.message(event);
-  else if (event.toString('latin1', 0, 11) === ': heartbeat') events.heartbeat();
-}
-
-/** Where the unmasked frame that begins at `start` ends (RFC 6455, section 5.2), or −1 when its end has not come. */
-function endOfFrame(bytes: Buffer, start: number): number {
-  if (bytes.length < start + 2) return -1;
-  const length = bytes.readUInt8(start + 1);
-  let end = start + 2 + length;
-  if (length === 126) {
-    if (bytes.length < start + 4) return -1;
-    end = start + 4 + bytes.readUInt16BE(start + 2);
-  } else if (length === 127) {
-    if (bytes.length < start + 10) return -1;
-    end = start + 10 + Number(bytes.readBigUInt64BE(start + 2));
-  }
+/** −1 when so many have not come. */
+export function upTo(bytes: Buffer, end: number): number {
   return end > bytes.length ? -1 : end;
 }
 
-const TEXT = 0x81;
-const PING = 0x89;
+/** An event that carries a message begins with its `id:` field. */
+export function isMessage(event: Buffer): boolean {
+  return event[0] === 0x69;
+}
 
-function tellFrame(frame: Buffer, events: StreamEvents): void {
-  if (frame[0] === PING) events.heartbeat();
-  else if (frame[0] === TEXT && frame.toString('latin1', 2, 30).includes('{"type":"message"')) events.message(frame);
+/** A heartbeat is a comment. */
+export function isHeartbeat(event: Buffer): boolean {
+  return event.toString('latin1', 0, 11) === ': heartbeat';
 }
