@@ -362,21 +362,6 @@ describe('mistakes', () => {
   });
 });
 
-describe('the limit on open files', () => {
-  test('bounds the connections where nothing is said of them', () => {
-    expect(readConfig({}, 1_000_000).maxConnections).toBe(50_000);
-    expect(readConfig({}, 20_000).maxConnections).toBe(18_045);
-    expect(readConfig({}, 1024).maxConnections).toBe(794);
-  });
-
-  test('stops the start when more connections are asked for than it allows', () => {
-    expect(() => readConfig({ FANFARE_MAX_CONNECTIONS: '18045' }, 20_000)).not.toThrow();
-    expect(() => readConfig({ FANFARE_MAX_CONNECTIONS: '18060' }, 20_000)).toThrow(
-      /FANFARE_MAX_CONNECTIONS=18060 needs 20016 open files, and this process may have 20000/,
-    );
-  });
-});
-
 describe('values from files', () => {
   test('are read without the space around them', () => {
     const url = file('url', '\nredis://u:p@127.0.0.1:6379\r\n');
