@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { MAX_TTL_SECONDS } from './message.ts';
 import {
   certificateProblem,
   isPair,
@@ -11,6 +12,7 @@ import {
 } from './redis-address.ts';
 import { proxyProblem } from './request/client-address.ts';
 import { originProblem } from './request/origins.ts';
+import { type Kept, MAX_HISTORY_SIZE, type Retention, readNamespaces } from './retention.ts';
 
 /** Everything that can be set, checked and frozen. Names carry their units. */
 export interface Config {
@@ -22,8 +24,9 @@ export interface Config {
   readonly logLevel: string;
   readonly nodeName: string;
   readonly partitions: number;
-  readonly historySize: number;
-  readonly historyTtlSeconds: number;
+  readonly retention: Retention;
+  /** Replicas of Redis that must have a message before its publisher is answered. */
+  readonly minReplicas: number;
   readonly recentBytes: number;
   readonly heartbeatIntervalSeconds: number;
   readonly heartbeatTimeoutSeconds: number;
@@ -103,10 +106,8 @@ export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_I
     ),
     // All partitions of a cluster must be set alike: the number decides where a namespace lives.
     partitions: source.integer('FANFARE_PARTITIONS', 1, 1, 64),
-    // Messages kept per channel.
-    historySize: source.integer('FANFARE_HISTORY_SIZE', 1000, 1, 1_000_000),
-    // A day: a laptop that slept over night resumes without a gap.
-    historyTtlSeconds: source.integer('FANFARE_HISTORY_TTL', 86_400, 1, 31_536_000),
+    retention: readRetention(source),
+    minReplicas: source.integer('FANFARE_MIN_REPLICAS', 0, 0, 100),
     recentBytes: source.integer('FANFARE_RECENT_BYTES', 64 * MiB, MiB, 16 * 1024 * MiB),
     heartbeatIntervalSeconds,
     heartbeatTimeoutSeconds: source.seconds(
@@ -148,6 +149,8 @@ export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_I
     source.problem(
       `FANFARE_MAX_CONNECTIONS=${config.maxConnections} needs ${neededFiles} open files, and this process may have ${openFiles}: raise that (ulimit -n), or lower it`,
     );
+  if (config.minReplicas > 0 && config.redis === undefined)
+    source.problem('FANFARE_MIN_REPLICAS needs REDIS_URL: the embedded log has no replicas');
   if (config.port !== 0 && config.port === config.adminPort) source.problem('PORT and ADMIN_PORT must differ');
   source.refuseUnknown();
   if (source.problems.length > 0) throw new ConfigError(source.problems);
@@ -250,6 +253,18 @@ function hostProblem(value: string): string | undefined {
 
 function nodeNameProblem(value: string): string | undefined {
   return /^[A-Za-z0-9_.-]{1,63}$/.test(value) ? undefined : 'must be 1–63 characters of A–Z a–z 0–9 _ . -';
+}
+
+function readRetention(source: Environment): Retention {
+  const others: Kept = {
+    // Messages kept per channel.
+    historySize: source.integer('FANFARE_HISTORY_SIZE', 1000, 1, MAX_HISTORY_SIZE),
+    // A day: a laptop that slept over night resumes without a gap.
+    historyTtlSeconds: source.integer('FANFARE_HISTORY_TTL', 86_400, 1, MAX_TTL_SECONDS),
+  };
+  const rules = source.text('FANFARE_RETENTION', '', () => undefined);
+  const namespaces = readNamespaces(rules, others, (problem) => source.problem(`FANFARE_RETENTION: ${problem}`));
+  return { ...others, namespaces };
 }
 
 /** Undefined: there is no REDIS_URL. Its value is never repeated: it may hold a password. */

@@ -25,8 +25,9 @@ export const ERRORS = {
   too_many_connections: { status: 429, title: 'Too many connections from one address', retryAfterSeconds: 10 },
   internal: { status: 500, title: 'Internal error' },
   log_unavailable: { status: 503, title: 'The log cannot be reached', retryAfterSeconds: 2 },
-  /** The one error after which the message may have been published all the same. */
+  /** After these two the message may have been published all the same. */
   log_timeout: { status: 503, title: 'The log did not answer in time', retryAfterSeconds: 2 },
+  not_replicated: { status: 503, title: 'Too few replicas confirmed the message in time', retryAfterSeconds: 2 },
   full: { status: 503, title: 'This node is full', retryAfterSeconds: 5 },
   draining: { status: 503, title: 'This node is shutting down', retryAfterSeconds: 1 },
   starting: { status: 503, title: 'This node is starting', retryAfterSeconds: 1 },

@@ -8,6 +8,11 @@ export interface Message {
   readonly channel: string;
   readonly event?: string;
   readonly data: string;
+  /**
+   * From when on it is not replayed any more, milliseconds since 1970 by the log's clock. Only where the publisher set a
+   * time to live; else the namespace's retention alone decides.
+   */
+  readonly expiresMs?: number;
 }
 
 /** A message that the log has not yet given an id. */
@@ -15,6 +20,8 @@ export interface NewMessage {
   readonly channel: string;
   readonly event?: string;
   readonly data: string;
+  /** How long it may be replayed, seconds, ≥ 1. Unset: as long as its namespace's history holds it. */
+  readonly ttlSeconds?: number;
   /** 1–255 printable ASCII characters; the same key on the same channel is appended once. */
   readonly idempotencyKey?: string;
 }
@@ -25,6 +32,7 @@ export type GapReason = 'trimmed' | 'expired' | 'rewound' | 'unknown';
 export const MAX_CHANNEL_LENGTH = 200;
 export const MAX_EVENT_LENGTH = 200;
 export const MAX_IDEMPOTENCY_KEY_LENGTH = 255;
+export const MAX_TTL_SECONDS = 31_536_000;
 
 /** Event names that begin with this are Fanfare's own. */
 export const RESERVED_EVENT_PREFIX = 'fanfare:';
@@ -62,6 +70,16 @@ export function idempotencyKeyProblem(key: string): string | undefined {
   if (key.length === 0 || key.length > MAX_IDEMPOTENCY_KEY_LENGTH || !PRINTABLE_ASCII.test(key))
     return `an idempotency key is 1–${MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters without spaces`;
   return undefined;
+}
+
+/** What is wrong with a message's time to live, or undefined when it is good or left out. */
+export function ttlProblem(seconds: unknown): string | undefined {
+  if (
+    seconds === undefined ||
+    (Number.isInteger(seconds) && Number(seconds) >= 1 && Number(seconds) <= MAX_TTL_SECONDS)
+  )
+    return undefined;
+  return `a time to live is a whole number of seconds from 1 to ${MAX_TTL_SECONDS}`;
 }
 
 /** The part of a channel's name before the first `:`, or all of it. A namespace lives on exactly one partition. */

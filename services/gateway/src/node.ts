@@ -190,9 +190,9 @@ export async function startNode(config: Config, version: string, logger: Logger)
 }
 
 function createLog(config: Config, logger: Logger, metrics: PrometheusMetrics): Log {
-  const { partitions, historySize, historyTtlSeconds, redis } = config;
-  const options = { partitions, historySize, historyTtlSeconds, logger, metrics };
-  return redis === undefined ? createEmbeddedLog(options) : createRedisLog({ ...options, address: redis });
+  const { partitions, retention, minReplicas, redis } = config;
+  const options = { partitions, ...retention, logger, metrics };
+  return redis === undefined ? createEmbeddedLog(options) : createRedisLog({ ...options, address: redis, minReplicas });
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {

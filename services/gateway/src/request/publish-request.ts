@@ -1,6 +1,6 @@
 import { FanfareError } from '../errors.ts';
 import { elementsOf, membersOf } from '../json-source.ts';
-import { channelProblem, eventProblem, idempotencyKeyProblem, type NewMessage } from '../message.ts';
+import { channelProblem, eventProblem, idempotencyKeyProblem, type NewMessage, ttlProblem } from '../message.ts';
 
 /** Most messages in one batch. */
 export const MAX_BATCH_MESSAGES = 1000;
@@ -23,7 +23,7 @@ export interface MessageFrame {
 }
 
 /**
- * Checks a message as a publisher sends it: `{"channel"?, "event"?, "data", "idempotencyKey"?}` as the source text of
+ * Checks a message as a publisher sends it: `{"channel"?, "event"?, "data", "ttl"?, "idempotencyKey"?}` as the source text of
  * valid JSON. `data` is kept as it was written. `at` names the place in the request for errors.
  * Throws FanfareError `invalid_request`, `invalid_channel` or `too_large`.
  */
@@ -34,7 +34,8 @@ export function checkMessage(
   { outside, envelope = [] }: MessageFrame = {},
 ): NewMessage {
   const members = objectMembers(text, at);
-  const allowed = outside === undefined ? ['channel', 'event', 'data', 'idempotencyKey'] : ['event', 'data'];
+  const allowed =
+    outside === undefined ? ['channel', 'event', 'data', 'ttl', 'idempotencyKey'] : ['event', 'data', 'ttl'];
   for (const name of members.keys())
     if (!allowed.includes(name) && !envelope.includes(name))
       throw invalid(
@@ -59,9 +60,15 @@ export function checkMessage(
   const keyMistake = idempotencyKey === undefined ? undefined : idempotencyKeyProblem(idempotencyKey);
   if (keyMistake !== undefined) throw invalid(`${at}: ${keyMistake}`);
 
+  const ttl = members.get('ttl');
+  const ttlSeconds: unknown = ttl === undefined ? undefined : JSON.parse(ttl);
+  const ttlMistake = ttlProblem(ttlSeconds);
+  if (ttlMistake !== undefined) throw invalid(`${at}: "ttl": ${ttlMistake}`);
+
   return {
     channel,
     data,
+    ...(ttlSeconds === undefined ? {} : { ttlSeconds: ttlSeconds as number }),
     ...(event === undefined ? {} : { event }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   };

@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Appended, Log } from '../../src/log/log.ts';
 import { compareIds, idTime, isId, type NewMessage, partitionOf } from '../../src/message.ts';
+import type { Retention } from '../../src/retention.ts';
 import { TailLedger } from '../support/tail-ledger.ts';
 import { until } from '../support/until.ts';
 
-export interface LogSettings {
+export interface LogSettings extends Retention {
   readonly partitions: number;
-  readonly historySize: number;
-  readonly historyTtlSeconds: number;
 }
 
 /** What the suite needs of an implementation. */
@@ -234,6 +233,72 @@ export function logContract(name: string, fixture: LogFixture): void {
         expect(page.messages.map(({ id }) => id)).toEqual([fresh]);
         expect((await log.historyAfter('a', fresh as string, 10)).gap).toBeUndefined();
         expect((await log.historyAfter('a', ids[0] as string, 10)).gap).toBe('expired');
+      });
+
+      test('leaves out what is past its own time to live, and tells; live it was delivered', async () => {
+        const [before] = await publish('a', 1);
+        const short = await log.append({ channel: 'a', event: 'ringing', data: '"short"', ttlSeconds: 1 });
+        const long = await log.append({ channel: 'a', data: '"long"', ttlSeconds: 3_600 });
+        await delivered(3);
+        const message = { id: short.id, channel: 'a', event: 'ringing', data: '"short"' };
+        expect(ledger.messages[1]).toEqual({ ...message, expiresMs: idTime(short.id) + 1_000 });
+        await until(async () => (await log.historyLast('a', 10)).length === 2, 'the message to end');
+        expect((await log.historyLast('a', 2)).map(({ data }) => data)).toEqual(['0', '"long"']);
+        const page = await log.historyAfter('a', before as string, 10);
+        expect(page.messages.map(({ data }) => data)).toEqual(['"long"']);
+        expect(page.gap).toBe('expired');
+        expect((await log.historyAfter('a', short.id, 10)).gap).toBeUndefined();
+        expect(await log.historyAfter('a', long.id, 10)).toEqual({ messages: [], more: false });
+      });
+
+      test('reads on past a page of which nothing is left', async () => {
+        const [before] = await publish('a', 1);
+        for (let i = 0; i < 40; i++) await log.append({ channel: 'a', data: '"short"', ttlSeconds: 1 });
+        const [after] = await publish('a', 1);
+        await until(async () => (await log.historyLast('a', 50)).length === 2, 'the messages to end');
+        const page = await log.historyAfter('a', before as string, 3);
+        expect(page.messages.map(({ id }) => id)).toEqual([after]);
+        expect(page.gap).toBe('expired');
+        expect((await log.historyLast('a', 2)).map(({ id }) => id)).toEqual([before, after]);
+      });
+
+      test('of a namespace with a rule of its own is kept by that rule', async () => {
+        await fixture.reset();
+        const namespaces = new Map([
+          ['few', { historySize: 2, historyTtlSeconds: 3_600 }],
+          ['brief', { historySize: 100, historyTtlSeconds: 1 }],
+        ]);
+        log = open({ namespaces });
+        ledger = await follow(log);
+        const few = await publish('few:1', 5);
+        const brief = await publish('brief', 3);
+        const usual = await publish('usual', 5);
+        expect((await log.historyLast('few:1', 10)).map(({ id }) => id)).toEqual(few.slice(3));
+        expect((await log.historyAfter('few:1', few[1] as string, 10)).gap).toBe('trimmed');
+        await until(async () => (await log.historyLast('brief', 10)).length === 0, 'the messages to expire');
+        expect(await log.historyAfter('brief', brief[0] as string, 10)).toEqual({
+          messages: [],
+          more: false,
+          gap: 'expired',
+        });
+        // Quiet for longer than messages are kept, but nothing has come since.
+        expect(await log.historyAfter('brief', brief[2] as string, 10)).toEqual({ messages: [], more: false });
+        expect((await log.historyLast('usual', 10)).map(({ id }) => id)).toEqual(usual);
+        expect((await log.historyLast('fewer', 10)).length).toBe(0);
+      });
+
+      test('of a namespace without history holds nothing, and knows what it does not hold', async () => {
+        await fixture.reset();
+        log = open({ namespaces: new Map([['typing', { historySize: 0, historyTtlSeconds: 3_600 }]]) });
+        ledger = await follow(log);
+        const floor = ledger.floors(partitionOf('typing:1', partitions))[0] as string;
+        expect(await log.historyAfter('typing:1', floor, 10)).toEqual({ messages: [], more: false });
+        const ids = await publish('typing:1', 3);
+        await delivered(3);
+        expect(await log.historyLast('typing:1', 10)).toEqual([]);
+        for (const after of [floor, ids[0] as string, ids[1] as string])
+          expect(await log.historyAfter('typing:1', after, 10)).toEqual({ messages: [], more: false, gap: 'trimmed' });
+        expect(await log.historyAfter('typing:1', ids[2] as string, 10)).toEqual({ messages: [], more: false });
       });
 
       test('hands out the newest N, oldest first', async () => {

@@ -40,8 +40,8 @@ describe('an empty environment', () => {
       redis: undefined,
       logLevel: 'info',
       partitions: 1,
-      historySize: 1000,
-      historyTtlSeconds: 86_400,
+      retention: { historySize: 1000, historyTtlSeconds: 86_400, namespaces: new Map() },
+      minReplicas: 0,
       recentBytes: 64 * 1024 * 1024,
       heartbeatIntervalSeconds: 25,
       heartbeatTimeoutSeconds: 10,
@@ -80,8 +80,6 @@ const NUMBERS = [
   ['PORT', 'port', '0', '65535', undefined, '65536'],
   ['ADMIN_PORT', 'adminPort', '0', '65535', undefined, '65536'],
   ['FANFARE_PARTITIONS', 'partitions', '1', '64', '0', '65'],
-  ['FANFARE_HISTORY_SIZE', 'historySize', '1', '1000000', '0', '1000001'],
-  ['FANFARE_HISTORY_TTL', 'historyTtlSeconds', '1', '31536000', '0', '31536001'],
   ['FANFARE_RECENT_BYTES', 'recentBytes', '1048576', '17179869184', '1048575', '17179869185'],
   ['FANFARE_HEARTBEAT_INTERVAL', 'heartbeatIntervalSeconds', '0.2', '3600', '0.199', '3600.001'],
   ['FANFARE_HEARTBEAT_TIMEOUT', 'heartbeatTimeoutSeconds', '0.1', '22.5', '0.099', '22.501'],
@@ -108,6 +106,15 @@ describe('numbers', () => {
   test.each(NUMBERS)('%s must be written as a plain decimal number', (name) => {
     for (const value of ['abc', '-1', '+1', '0x10', '1e3', '1_000', '1,5', '.5', '5.', '1 0', 'NaN', 'Infinity', '１'])
       expect(mistakes({ [name]: value })[0], value).toMatch(new RegExp(`^${name} must be `));
+  });
+
+  test.each([
+    ['FANFARE_HISTORY_SIZE', 'historySize', '1', '1000000', '1000001'],
+    ['FANFARE_HISTORY_TTL', 'historyTtlSeconds', '1', '31536000', '31536001'],
+  ] as const)('%s is taken at its limits and refused one past them', (name, key, least, most, above) => {
+    expect(readConfig({ [name]: least }).retention[key]).toBe(Number(least));
+    expect(readConfig({ [name]: most }).retention[key]).toBe(Number(most));
+    for (const value of ['0', above, 'many']) expect(mistakes({ [name]: value })[0]).toMatch(`${name} must be `);
   });
 
   test('whole numbers have no fraction', () => {
@@ -385,4 +392,55 @@ describe('values from files', () => {
     expect(mistakes({ PORT_FILE: missing })).toEqual([`PORT_FILE: cannot read ${JSON.stringify(missing)} (ENOENT)`]);
     expect(mistakes({ PORT_FILE: folder })).toEqual([`PORT_FILE: cannot read ${JSON.stringify(folder)} (EISDIR)`]);
   });
+});
+
+describe('FANFARE_RETENTION', () => {
+  test('gives namespaces rules of their own, and leaves the rest of each as it is for the others', () => {
+    const { retention } = readConfig({
+      FANFARE_HISTORY_SIZE: '50',
+      FANFARE_HISTORY_TTL: '60',
+      FANFARE_RETENTION: 'orders=size:500,ttl:3600; typing=none\n user@x.y-z_1=ttl:5',
+    });
+    expect(retention).toEqual({
+      historySize: 50,
+      historyTtlSeconds: 60,
+      namespaces: new Map([
+        ['orders', { historySize: 500, historyTtlSeconds: 3600 }],
+        ['typing', { historySize: 0, historyTtlSeconds: 60 }],
+        ['user@x.y-z_1', { historySize: 50, historyTtlSeconds: 5 }],
+      ]),
+    });
+  });
+
+  test('names every rule that makes no sense', () => {
+    const rules =
+      'a=none orders a:b=none =none a=size:1 b=size:0 c=ttl:31536001 d=size:1,size:2 e=size:1,none f=ttl:1s';
+    const told = mistakes({ FANFARE_RETENTION: rules });
+    const parts = [
+      '"orders"',
+      '"a:b=none"',
+      '"=none"',
+      '"a" has two rules',
+      '"b=size:0": size must be from 1 to 1000000',
+    ];
+    parts.push(
+      '"c=ttl:31536001": ttl must be from 1',
+      '"d=size:1,size:2": it says size twice',
+      '"e=size:1,none"',
+      '"f=ttl:1s"',
+    );
+    expect(told).toHaveLength(parts.length);
+    for (const [i, part] of parts.entries()) {
+      expect(told[i]).toContain('FANFARE_RETENTION: ');
+      expect(told[i]).toContain(part);
+    }
+  });
+});
+
+test('FANFARE_MIN_REPLICAS needs a Redis', () => {
+  expect(mistakes({ FANFARE_MIN_REPLICAS: '1' })).toEqual([
+    'FANFARE_MIN_REPLICAS needs REDIS_URL: the embedded log has no replicas',
+  ]);
+  expect(readConfig({ FANFARE_MIN_REPLICAS: '2', REDIS_URL: 'redis://127.0.0.1' }).minReplicas).toBe(2);
+  expect(mistakes({ FANFARE_MIN_REPLICAS: '101', REDIS_URL: 'redis://127.0.0.1' })[0]).toMatch('from 0 to 100');
 });

@@ -2,8 +2,8 @@ import { FanfareError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { idTime, type Message, type NewMessage, partitionOf } from '../../message.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
+import type { Retention } from '../../retention.ts';
 import type { Appended, HistoryPage, Log, TailListener } from '../log.ts';
-import type { Retention } from '../retention.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { EmbeddedPartition } from './partition.ts';
 

@@ -1,19 +1,15 @@
 import { compareIds, idTime, type Message, type NewMessage } from '../../message.ts';
 import { Queue } from '../../queue.ts';
+import { keptOf, longestTtlSeconds, type Retention } from '../../retention.ts';
+import { expiryBound } from '../completeness.ts';
+import { aliveIn, type HeldEntry, pageOf } from '../history-page.ts';
 import type { HistoryPage } from '../log.ts';
-import { expiryBound, judgeGap, type Retention } from '../retention.ts';
 
 /** What a message takes in memory besides its data, about. Counting it bounds the number of channels too. */
 const OVERHEAD_BYTES = 300;
 
-interface Entry {
-  readonly message: Message;
-  /** Id of the channel's message before; when none is held, the newest that can have been removed. */
-  readonly previous: string;
-}
-
-function bytesOf({ message }: Entry): number {
-  return message.data.length + OVERHEAD_BYTES;
+function bytesOf({ data }: Message): number {
+  return data.length + OVERHEAD_BYTES;
 }
 
 /** One partition of the embedded log: its messages in one order, and the same ones by channel. */
@@ -21,9 +17,10 @@ export class EmbeddedPartition {
   /** Nothing from before this process is known. */
   readonly floor: string;
   readonly #retention: Retention;
+  readonly #ttlSeconds: number;
   readonly #maxBytes: number;
-  readonly #log = new Queue<Entry>();
-  readonly #channels = new Map<string, Queue<Entry>>();
+  readonly #log = new Queue<Message>();
+  readonly #channels = new Map<string, Queue<HeldEntry>>();
   #bytes = 0;
   /** Newest id. */
   #end: string;
@@ -32,6 +29,7 @@ export class EmbeddedPartition {
 
   constructor(retention: Retention, maxBytes: number, nowMs: number) {
     this.#retention = retention;
+    this.#ttlSeconds = longestTtlSeconds(retention);
     this.#maxBytes = maxBytes;
     this.floor = `${nowMs}-0`;
     this.#end = this.floor;
@@ -42,42 +40,56 @@ export class EmbeddedPartition {
     return this.#end;
   }
 
-  append({ channel, event, data }: NewMessage, nowMs: number): Message {
+  append({ channel, event, data, ttlSeconds }: NewMessage, nowMs: number): Message {
     this.#expire(nowMs);
     const id = this.#nextId(nowMs);
-    const kept = ownCopy(data);
-    const message: Message = event === undefined ? { id, channel, data: kept } : { id, channel, event, data: kept };
+    const message: Message = {
+      id,
+      channel,
+      ...(event === undefined ? {} : { event }),
+      data: ownCopy(data),
+      ...(ttlSeconds === undefined ? {} : { expiresMs: idTime(id) + ttlSeconds * 1000 }),
+    };
     let history = this.#channels.get(channel);
     if (history === undefined) {
       history = new Queue();
       this.#channels.set(channel, history);
     }
-    const entry = { message, previous: history.newest?.message.id ?? this.#removed };
-    history.push(entry);
-    if (history.length > this.#retention.historySize) history.shift();
-    this.#log.push(entry);
-    this.#bytes += bytesOf(entry);
+    const { historySize } = keptOf(this.#retention, channel);
+    const place = { id, previous: history.newest?.id ?? this.#removed };
+    history.push(historySize === 0 ? place : { ...place, message });
+    if (history.length > Math.max(1, historySize)) history.shift();
+    this.#log.push(message);
+    this.#bytes += bytesOf(message);
     while (this.#bytes > this.#maxBytes && this.#log.length > 1) this.#removeOldest();
     return message;
   }
 
   after(channel: string, after: string, limit: number, nowMs: number): HistoryPage {
     this.#expire(nowMs);
-    const history = this.#channels.get(channel);
-    const start = history?.findFirst(({ message }) => compareIds(message.id, after) > 0) ?? 0;
-    const entries = history?.slice(start, start + limit) ?? [];
-    const since = entries[0]?.previous ?? history?.newest?.message.id ?? this.#removed;
-    const gap = judgeGap(after, since, expiryBound(nowMs, this.#retention.historyTtlSeconds));
-    const more = history !== undefined && start + entries.length < history.length;
-    const page = { messages: entries.map(({ message }) => message), more };
-    return gap === undefined ? page : { ...page, gap };
+    const history = this.#channels.get(channel) ?? new Queue<HeldEntry>();
+    const bound = this.#bound(channel, nowMs);
+    const end = history.newest?.id ?? this.#removed;
+    const start = history.findFirst(({ id }) => compareIds(id, after) > 0);
+    for (let upTo = start + limit; ; upTo += limit) {
+      const entries = history.slice(start, Math.min(upTo, history.length));
+      const page = pageOf({ after, entries, more: upTo < history.length, end, bound, nowMs });
+      // A page of which nothing is left grows by as much again.
+      if (page.messages.length > 0 || !page.more) return page;
+    }
   }
 
   last(channel: string, limit: number, nowMs: number): Message[] {
     this.#expire(nowMs);
     const history = this.#channels.get(channel);
-    if (history === undefined) return [];
-    return history.slice(Math.max(0, history.length - limit), history.length).map(({ message }) => message);
+    const messages: Message[] = [];
+    const bound = this.#bound(channel, nowMs);
+    for (let i = (history?.length ?? 0) - 1; i >= 0 && messages.length < limit; i--) {
+      const entry = history?.at(i);
+      const message = entry === undefined ? undefined : aliveIn(entry, bound, nowMs);
+      if (message !== undefined) messages.push(message);
+    }
+    return messages.reverse();
   }
 
   /** The newest messages, up to `maxBytes` of data, oldest first, and the id after which they are all that there is. */
@@ -87,12 +99,10 @@ export class EmbeddedPartition {
     let start = length;
     let bytes = 0;
     for (; start > 0; start--) {
-      const entry = this.#log.at(start - 1);
-      bytes += entry?.message.data.length ?? 0;
+      bytes += this.#log.at(start - 1)?.data.length ?? 0;
       if (bytes > maxBytes) break;
     }
-    const before = start === 0 ? this.#removed : (this.#log.at(start - 1)?.message.id ?? this.#removed);
-    return { messages: this.#log.slice(start, length).map(({ message }) => message), after: before };
+    return { messages: this.#log.slice(start, length), after: this.#log.at(start - 1)?.id ?? this.#removed };
   }
 
   /** Later than all before, also when the clock was set back. */
@@ -103,25 +113,28 @@ export class EmbeddedPartition {
     return this.#end;
   }
 
+  #bound(channel: string, nowMs: number): string {
+    return expiryBound(nowMs, keptOf(this.#retention, channel).historyTtlSeconds);
+  }
+
   #expire(nowMs: number): void {
-    const bound = expiryBound(nowMs, this.#retention.historyTtlSeconds);
+    const bound = expiryBound(nowMs, this.#ttlSeconds);
     for (let oldest = this.#log.at(0); oldest !== undefined; oldest = this.#log.at(0)) {
-      if (compareIds(oldest.message.id, bound) >= 0) break;
+      if (compareIds(oldest.id, bound) >= 0) break;
       this.#removeOldest();
     }
   }
 
   #removeOldest(): void {
-    const entry = this.#log.shift();
-    if (entry === undefined) return;
-    this.#bytes -= bytesOf(entry);
-    this.#removed = entry.message.id;
-    const { channel } = entry.message;
-    const history = this.#channels.get(channel);
+    const message = this.#log.shift();
+    if (message === undefined) return;
+    this.#bytes -= bytesOf(message);
+    this.#removed = message.id;
+    const history = this.#channels.get(message.channel);
     // The history may have let go of it before, being full.
-    if (history?.at(0) !== entry) return;
+    if (history?.at(0)?.id !== message.id) return;
     history.shift();
-    if (history.length === 0) this.#channels.delete(channel);
+    if (history.length === 0) this.#channels.delete(message.channel);
   }
 }
 

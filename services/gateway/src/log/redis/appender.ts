@@ -1,10 +1,12 @@
 import { FanfareError } from '../../errors.ts';
 import { type NewMessage, partitionOf } from '../../message.ts';
+import { IDEMPOTENCY_TTL_SECONDS, keptOf, type Retention } from '../../retention.ts';
 import type { Appended } from '../log.ts';
-import { IDEMPOTENCY_TTL_SECONDS, type Retention } from '../retention.ts';
 import type { Commands, ConnectionSettings } from './connection.ts';
 import { appendFailure, reasonOf } from './failure.ts';
 import { floorKey, historyKey, logKey, onceKey } from './keys.ts';
+import { Lives } from './lives.ts';
+import type { Replication } from './replication.ts';
 import type { Held } from './unseen.ts';
 
 /**
@@ -16,35 +18,33 @@ const MAX_IN_FLIGHT = 64 * 1024 * 1024;
 /** Told of each message that the log has taken, as it tells us; again where it had taken it before. */
 export type OnAppended = (partition: number, held: Held) => void;
 
+export interface AppenderSettings {
+  readonly partitions: number;
+  readonly retention: Retention;
+  /** Entries that a partition's log holds, at least. */
+  readonly logSize: number;
+  /** Undefined: an append is answered when the master has it. */
+  readonly replication: Replication | undefined;
+}
+
 /** Sends appends to Redis: one call of append.lua each. */
 export class Appender {
   readonly #commands: Commands;
-  readonly #partitions: number;
-  readonly #settings: readonly number[];
+  readonly #settings: AppenderSettings;
+  readonly #lives: Lives;
   readonly #connection: ConnectionSettings;
   readonly #onAppended: OnAppended;
   #inFlight = 0;
 
-  constructor(
-    commands: Commands,
-    partitions: number,
-    retention: Retention & { readonly logSize: number },
-    connection: ConnectionSettings,
-    onAppended: OnAppended,
-  ) {
+  constructor(commands: Commands, settings: AppenderSettings, connection: ConnectionSettings, onAppended: OnAppended) {
     this.#commands = commands;
-    this.#partitions = partitions;
-    this.#settings = [
-      retention.historySize,
-      retention.historyTtlSeconds * 1000,
-      retention.logSize,
-      IDEMPOTENCY_TTL_SECONDS * 1000,
-    ];
+    this.#settings = settings;
+    this.#lives = new Lives(settings.retention);
     this.#connection = connection;
     this.#onAppended = onAppended;
   }
 
-  /** Rejects with `log_unavailable` (surely not appended) or `log_timeout` (it may have been). */
+  /** Rejects with `log_unavailable` (surely not appended), `log_timeout` or `not_replicated` (it may have been). */
   async append(message: NewMessage): Promise<Appended> {
     const size = message.data.length;
     if (this.#inFlight + size > MAX_IN_FLIGHT) {
@@ -63,16 +63,41 @@ export class Appender {
     }
   }
 
-  async #send({ channel, data, event = '', idempotencyKey }: NewMessage): Promise<Appended> {
-    const partition = partitionOf(channel, this.#partitions);
+  async #send(message: NewMessage): Promise<Appended> {
+    const { partitions, replication } = this.#settings;
+    const { channel, data, idempotencyKey } = message;
+    const partition = partitionOf(channel, partitions);
     const keys = [logKey(partition), floorKey(partition), historyKey(partition, channel)];
     if (idempotencyKey !== undefined) keys.push(onceKey(partition, channel, idempotencyKey));
+    const values = this.#values(message);
     const [id, replayed] = await this.#commands.run(partition, (connection) => {
-      connection.gather();
-      return connection.redis.fanfareAppend(keys.length, ...keys, channel, data, event, ...this.#settings);
+      const append = () => {
+        connection.gather();
+        return connection.redis.fanfareAppend(keys.length, ...keys, ...values);
+      };
+      return replication === undefined ? append() : replication.confirm(connection, append);
     });
     // A retry may have brought other data than what was taken the first time.
     this.#onAppended(partition, { id, channel, data: replayed === 1 ? '' : data });
     return { id, replayed: replayed === 1 };
+  }
+
+  /** The script's arguments, in its order. */
+  #values({ channel, data, event = '', ttlSeconds }: NewMessage): (string | number)[] {
+    const { retention, logSize, replication } = this.#settings;
+    const { historySize, historyTtlSeconds } = keptOf(retention, channel);
+    return [
+      channel,
+      data,
+      event,
+      ttlSeconds === undefined ? '' : ttlSeconds * 1000,
+      historySize,
+      historyTtlSeconds * 1000,
+      this.#lives.milliseconds(channel),
+      this.#lives.word,
+      logSize,
+      IDEMPOTENCY_TTL_SECONDS * 1000,
+      replication === undefined ? 0 : 1,
+    ];
   }
 }

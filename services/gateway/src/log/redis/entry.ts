@@ -1,4 +1,5 @@
-import type { Message } from '../../message.ts';
+import { idTime, type Message } from '../../message.ts';
+import type { HeldEntry } from '../history-page.ts';
 import type { Held } from './unseen.ts';
 
 /** A stream entry as Redis replies it: its id, then names and values in turn. */
@@ -20,15 +21,24 @@ export function heldOf([id, [c, channel = '', , data = '']]: RawEntry): Held {
 }
 
 /** Reads an entry of a partition's log; undefined when it is no message of ours. */
-export function readLogEntry([id, fields]: RawEntry): Message | undefined {
-  const [c, channel, d, data, e, event] = fields;
-  if (c !== 'c' || channel === undefined || d !== 'd' || data === undefined) return undefined;
-  return e === 'e' && event !== undefined ? { id, channel, event, data } : { id, channel, data };
+export function readLogEntry(entry: RawEntry): Message | undefined {
+  const [, [c, channel, d]] = entry;
+  return c !== 'c' || channel === undefined || d !== 'd' ? undefined : messageOf(channel, entry);
 }
 
-/** Reads an entry of a channel's history; `previous` is the id of the channel's message before it. */
-export function readHistoryEntry(channel: string, [id, fields]: RawEntry): { message: Message; previous: string } {
-  const [, previous = '', , data = '', e, event] = fields;
-  const message = e === 'e' && event !== undefined ? { id, channel, event, data } : { id, channel, data };
-  return { message, previous };
+/** Reads an entry of a channel's history. */
+export function readHistoryEntry(channel: string, entry: RawEntry): HeldEntry {
+  const [id, [, previous = '', d]] = entry;
+  return d === 'd' ? { id, previous, message: messageOf(channel, entry) } : { id, previous };
+}
+
+/** In both, `d` and the data stand third and fourth; what follows is there only where the message has it. */
+function messageOf(channel: string, [id, fields]: RawEntry): Message {
+  const message: { -readonly [Part in keyof Message]: Message[Part] } = { id, channel, data: fields[3] ?? '' };
+  for (let i = 4; i + 1 < fields.length; i += 2) {
+    const value = fields[i + 1] as string;
+    if (fields[i] === 'e') message.event = value;
+    else if (fields[i] === 't') message.expiresMs = idTime(id) + Number(value);
+  }
+  return message;
 }

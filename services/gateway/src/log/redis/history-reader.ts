@@ -1,14 +1,20 @@
 import type { ChainableCommander } from 'ioredis';
-import { compareIds, idBefore, type Message, partitionOf, ZERO_ID } from '../../message.ts';
+import { compareIds, type Message, partitionOf, ZERO_ID } from '../../message.ts';
+import { keptOf, type Retention } from '../../retention.ts';
+import { expiryBound } from '../completeness.ts';
+import { aliveIn, type Look, pageOf } from '../history-page.ts';
 import type { HistoryPage } from '../log.ts';
-import { expiryBound, judgeGap, type Retention } from '../retention.ts';
 import type { Commands, ConnectionSettings } from './connection.ts';
 import { type RawEntry, readHistoryEntry } from './entry.ts';
 import { readFailure, reasonOf } from './failure.ts';
-import { historyKey, logKey } from './keys.ts';
+import { floorKey, historyKey, logKey } from './keys.ts';
+import { Lives } from './lives.ts';
 
 /** The highest id there can be: nothing comes after it, and Redis refuses to look. */
 const LAST_ID = '18446744073709551615-18446744073709551615';
+
+/** Messages in one read backwards, at least. */
+const MIN_READ = 16;
 
 /** What Redis replies to TIME: seconds and microseconds. */
 type Time = [seconds: string, microseconds: string];
@@ -21,53 +27,53 @@ export class HistoryReader {
   readonly #commands: Commands;
   readonly #partitions: number;
   readonly #retention: Retention;
+  readonly #lives: Lives;
   readonly #connection: ConnectionSettings;
 
   constructor(commands: Commands, partitions: number, retention: Retention, connection: ConnectionSettings) {
     this.#commands = commands;
     this.#partitions = partitions;
     this.#retention = retention;
+    this.#lives = new Lives(retention);
     this.#connection = connection;
   }
 
   /** See Log.historyAfter. */
   async after(channel: string, after: string, limit: number): Promise<HistoryPage> {
-    if (compareIds(after, LAST_ID) >= 0) return { messages: [], more: false };
-    const partition = partitionOf(channel, this.#partitions);
-    const key = historyKey(partition, channel);
-    // One more than asked for tells whether there is more.
-    const read = (from: string) =>
-      this.#atomic<[Time, RawEntry[], RawEntry[]]>(partition, (commands) =>
-        commands
-          .time()
-          .xrevrange(key, '+', '-', 'COUNT', 1)
-          .xrange(key, from, '+', 'COUNT', limit + 1),
-      );
-    let [time, [newest], raw] = await read(`(${after}`);
-    let bound = this.#expiryBound(time);
-    if (raw[0] !== undefined && compareIds(raw[0][0], bound) < 0) {
-      // Expired, and not removed yet: the page begins behind.
-      [time, [newest], raw] = await read(bound);
-      bound = this.#expiryBound(time);
-    }
-    const entries = raw.slice(0, limit).map((entry) => readHistoryEntry(channel, entry));
-    // Without a history, whatever the channel had expired with its key; a Redis that evicts keys breaks this.
-    const since = entries[0]?.previous ?? newest?.[0] ?? idBefore(bound);
-    const gap = judgeGap(after, since, bound);
-    const page = { messages: entries.map(({ message }) => message), more: raw.length > limit };
-    return gap === undefined ? page : { ...page, gap };
+    let page: HistoryPage = { messages: [], more: false };
+    let from = after;
+    do {
+      if (compareIds(from, LAST_ID) >= 0) break;
+      const look = await this.#look(channel, from, limit);
+      const { gap = page.gap, ...next } = pageOf(look);
+      page = gap === undefined ? next : { ...next, gap: page.gap ?? gap };
+      from = look.entries.at(-1)?.id ?? from;
+    } while (page.more && page.messages.length === 0);
+    return page;
   }
 
   /** See Log.historyLast. */
   async last(channel: string, limit: number): Promise<readonly Message[]> {
-    if (limit < 1) return [];
     const partition = partitionOf(channel, this.#partitions);
-    const [time, raw] = await this.#atomic<[Time, RawEntry[]]>(partition, (commands) =>
-      commands.time().xrevrange(historyKey(partition, channel), '+', '-', 'COUNT', limit),
-    );
-    const bound = this.#expiryBound(time);
-    const alive = raw.filter(([id]) => compareIds(id, bound) >= 0);
-    return alive.map((entry) => readHistoryEntry(channel, entry).message).reverse();
+    const key = historyKey(partition, channel);
+    const messages: Message[] = [];
+    let end = '+';
+    while (messages.length < limit) {
+      const count = Math.max(MIN_READ, limit - messages.length);
+      const [time, raw] = await this.#atomic<[Time, RawEntry[]]>(partition, (commands) =>
+        commands.time().xrevrange(key, end, '-', 'COUNT', count),
+      );
+      const nowMs = millisecondsOf(time);
+      const bound = this.#expiryBound(channel, nowMs);
+      for (const entry of raw) {
+        const message = aliveIn(readHistoryEntry(channel, entry), bound, nowMs);
+        if (message !== undefined && messages.length < limit) messages.push(message);
+      }
+      const oldest = raw.at(-1)?.[0];
+      if (oldest === undefined || raw.length < count || compareIds(oldest, bound) < 0) break;
+      end = `(${oldest}`;
+    }
+    return messages.reverse();
   }
 
   /** See Log.end. */
@@ -78,9 +84,39 @@ export class HistoryReader {
     return newest[0]?.[0] ?? ZERO_ID;
   }
 
-  #expiryBound([seconds, microseconds]: Time): string {
-    const nowMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
-    return expiryBound(nowMs, this.#retention.historyTtlSeconds);
+  async #look(channel: string, after: string, limit: number): Promise<Look> {
+    const partition = partitionOf(channel, this.#partitions);
+    const key = historyKey(partition, channel);
+    // One more than asked for tells whether there is more.
+    const read = (from: string) =>
+      this.#atomic<[Time, string | null, RawEntry[], RawEntry[]]>(partition, (commands) =>
+        commands
+          .time()
+          .get(floorKey(partition))
+          .xrevrange(key, '+', '-', 'COUNT', 1)
+          .xrange(key, from, '+', 'COUNT', limit + 1),
+      );
+    let [time, floor, [newest], raw] = await read(`(${after}`);
+    let bound = this.#expiryBound(channel, millisecondsOf(time));
+    if (raw[0] !== undefined && compareIds(raw[0][0], bound) < 0) {
+      // Expired, and not removed yet: the page begins behind.
+      [time, floor, [newest], raw] = await read(bound);
+      bound = this.#expiryBound(channel, millisecondsOf(time));
+    }
+    const nowMs = millisecondsOf(time);
+    return {
+      after,
+      entries: raw.slice(0, limit).map((entry) => readHistoryEntry(channel, entry)),
+      more: raw.length > limit,
+      // Without a history, whatever the channel had went with its key; a Redis that evicts keys breaks this.
+      end: newest?.[0] ?? this.#lives.removedUpTo(channel, floor, nowMs),
+      bound,
+      nowMs,
+    };
+  }
+
+  #expiryBound(channel: string, nowMs: number): string {
+    return expiryBound(nowMs, keptOf(this.#retention, channel).historyTtlSeconds);
   }
 
   /** Runs commands as one transaction; their replies, in order. */
@@ -99,4 +135,8 @@ export class HistoryReader {
       throw readFailure(error);
     }
   }
+}
+
+function millisecondsOf([seconds, microseconds]: Time): number {
+  return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }

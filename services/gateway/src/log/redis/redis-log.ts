@@ -2,13 +2,14 @@ import type { Logger } from '../../logger.ts';
 import type { Message, NewMessage } from '../../message.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { RedisAddress } from '../../redis-address.ts';
+import { longestTtlSeconds, type Retention } from '../../retention.ts';
 import type { Appended, HistoryPage, Log, TailListener } from '../log.ts';
-import type { Retention } from '../retention.ts';
 import { Appender } from './appender.ts';
 import type { CommandConnection, Commands, ConnectionSettings } from './connection.ts';
 import { Denials } from './denials.ts';
 import { createDeployment, type Deployment } from './deployment.ts';
 import { HistoryReader } from './history-reader.ts';
+import { Replication } from './replication.ts';
 import { loadScripts } from './scripts.ts';
 import { TAIL_TIMING, Tail, type TailTiming } from './tail.ts';
 
@@ -27,6 +28,8 @@ export interface RedisLogOptions extends Retention {
   readonly partitions: number;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Replicas that must have a message before its append is answered. Default: 0. */
+  readonly minReplicas?: number;
   /** How this node's connections are named in CLIENT LIST; no spaces. Default: `fanfare`. */
   readonly clientName?: string;
   /** Entries that each partition's log holds, at least. Default: 100,000. */
@@ -60,7 +63,7 @@ class RedisLog implements Log {
 
   constructor(options: RedisLogOptions) {
     const { address, partitions, logger, metrics, commandTimeoutMs = COMMAND_TIMEOUT_MS } = options;
-    const { clientName = 'fanfare' } = options;
+    const { clientName = 'fanfare', minReplicas = 0, logSize = LOG_SIZE } = options;
     this.partitions = partitions;
     this.#options = options;
     this.#settings = { clientName, logger, metrics, scripts: loadScripts(), denials: new Denials(logger) };
@@ -69,8 +72,9 @@ class RedisLog implements Log {
       connection.redis.on('ready', () => void this.#warnOfEviction(connection));
     });
     this.#reading = this.#deployment.commands('history', commandTimeoutMs);
-    const retention = { ...options, logSize: options.logSize ?? LOG_SIZE };
-    this.#appender = new Appender(this.#publishing, partitions, retention, this.#settings, (partition, held) =>
+    const replication = minReplicas > 0 ? new Replication(minReplicas, commandTimeoutMs) : undefined;
+    const appending = { partitions, retention: options, logSize, replication };
+    this.#appender = new Appender(this.#publishing, appending, this.#settings, (partition, held) =>
       this.#tails[partition]?.appended(held),
     );
     this.#history = new HistoryReader(this.#reading, partitions, options, this.#settings);
@@ -87,13 +91,13 @@ class RedisLog implements Log {
 
   async follow(listener: TailListener, recentBytes: number): Promise<void> {
     if (this.#closed) return;
-    const { historyTtlSeconds, logSize = LOG_SIZE, tailTiming: timing = TAIL_TIMING } = this.#options;
+    const { logSize = LOG_SIZE, tailTiming: timing = TAIL_TIMING } = this.#options;
     this.#tails = Array.from({ length: this.partitions }, (_, partition) => {
       const settings = {
         connection: this.#settings,
         locator: this.#deployment,
         partition,
-        historyTtlSeconds,
+        historyTtlSeconds: longestTtlSeconds(this.#options),
         logSize,
         timing,
       };

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { compareIds, idBefore, idTime, type Message } from '../../message.ts';
 import type { LogOperation } from '../../metrics/metrics.ts';
 import type { TailListener } from '../log.ts';
-import { expiryBound } from '../retention.ts';
+import { expiryBound } from '../completeness.ts';
 import { backoffMs } from './backoff.ts';
 import { type ConnectionSettings, closeConnection, type LogRedis, sessionConnection } from './connection.ts';
 import type { Located, Locator } from './endpoint.ts';

@@ -17,7 +17,7 @@ const MAX_REF_LENGTH = 100;
 const MEMBERS: Record<ClientMessage['type'], readonly string[]> = {
   subscribe: ['channel', 'after', 'last'],
   unsubscribe: ['channel'],
-  publish: ['channel', 'event', 'data', 'idempotencyKey'],
+  publish: ['channel', 'event', 'data', 'ttl', 'idempotencyKey'],
   ping: [],
 };
 

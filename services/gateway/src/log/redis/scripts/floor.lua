@@ -6,6 +6,10 @@
 
   A marker is an entry with the field `f` and no channel. Its id is the floor: whatever the log held before may be gone.
   Being an entry, it reaches every tail in its place in the order.
+
+  The floor's key holds three words: the floor; an id, `since`; and `lives`, for how long histories are kept after their
+  newest message, as whoever appends has it configured ('-' while nobody has appended). Since that id all who appended
+  had the same. Without this, a history that expired early, under settings of before, would look like one that never was.
 ]]
 
 local function milliseconds(id)
@@ -25,6 +29,17 @@ end
 local function clock()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- The floor, since when `lives` have been the same, and these. Nothing when there is no floor.
+local function readFloor(key)
+  local value = redis.call('GET', key)
+  if not value then return nil end
+  return string.match(value, '^(%S+) (%S+) (%S+)$')
+end
+
+local function writeFloor(key, floor, since, lives)
+  redis.call('SET', key, floor .. ' ' .. since .. ' ' .. lives)
 end
 
 local function idAt(ms)
@@ -50,11 +65,11 @@ end
 local function raiseFloor(log, floor, ids)
   local ms = clock() + 1
   for _, id in ipairs(ids) do ms = math.max(ms, milliseconds(id) + 1) end
-  for _, id in ipairs({ highestId(log) or '0-0', redis.call('GET', floor) or '0-0' }) do
+  for _, id in ipairs({ highestId(log) or '0-0', readFloor(floor) or '0-0' }) do
     ms = math.max(ms, milliseconds(id) + 1)
   end
   local marker = idAt(ms)
   redis.call('XADD', log, marker, 'f', '1')
-  redis.call('SET', floor, marker)
+  writeFloor(floor, marker, marker, '-')
   return marker
 end

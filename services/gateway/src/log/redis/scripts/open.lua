@@ -4,7 +4,7 @@
   raised.
 
   KEYS[1]  the partition's log (stream)
-  KEYS[2]  the partition's floor (string: an id)
+  KEYS[2]  the partition's floor (string, see above)
 
   ARGV     entries that the log is known to have held, three values each: id; channel, '' for a marker; data, '' where it
            is not known. None for who has read nothing yet.
@@ -15,7 +15,7 @@
 local log, floor = KEYS[1], KEYS[2]
 
 local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-local start = redis.call('GET', floor)
+local start = readFloor(floor)
 local intact = oldest and start
 local ids = {}
 for i = 1, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end

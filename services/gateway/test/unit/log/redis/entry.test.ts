@@ -15,12 +15,29 @@ test('messages, markers and what is not ours are told apart', () => {
   expect([message, named, marker, foreign].map(sizeOf)).toEqual([7, 7, 0, 0]);
 });
 
+test('a message with a time to live of its own knows when it ends, also where it has no event', () => {
+  expect(readLogEntry(['5-0', ['c', 'a', 'd', '1', 't', '1500']])).toEqual({
+    id: '5-0',
+    channel: 'a',
+    data: '1',
+    expiresMs: 1505,
+  });
+  const both = readLogEntry(['5-0', ['c', 'a', 'd', '1', 'e', 'paid', 't', '1500']]);
+  expect(both).toEqual({ id: '5-0', channel: 'a', event: 'paid', data: '1', expiresMs: 1505 });
+});
+
 test('an entry of a history names the message before it', () => {
   expect(readHistoryEntry('orders', ['5-0', ['p', '4-0', 'd', '1']])).toEqual({
-    message: { id: '5-0', channel: 'orders', data: '1' },
+    id: '5-0',
     previous: '4-0',
+    message: { id: '5-0', channel: 'orders', data: '1' },
   });
-  expect(readHistoryEntry('orders', ['5-0', ['p', '4-0', 'd', '1', 'e', 'paid']]).message.event).toBe('paid');
+  const named = readHistoryEntry('orders', ['5-0', ['p', '4-0', 'd', '1', 'e', 'paid', 't', '10']]);
+  expect(named.message).toEqual({ id: '5-0', channel: 'orders', event: 'paid', data: '1', expiresMs: 15 });
+});
+
+test('an entry without data is the place of a message that was not kept', () => {
+  expect(readHistoryEntry('typing', ['5-0', ['p', '4-0']])).toEqual({ id: '5-0', previous: '4-0' });
 });
 
 test('the newest stretch is whole from where it was read to, or from its first entry when the log was trimmed past that', () => {

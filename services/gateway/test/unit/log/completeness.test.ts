@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { expiryBound, judgeGap } from '../../../src/log/retention.ts';
+import { expiryBound, judgeGap } from '../../../src/log/completeness.ts';
 import { compareIds, idBefore } from '../../../src/message.ts';
 
 describe('judgeGap', () => {

@@ -1,19 +1,5 @@
 import { compareIds, type GapReason } from '../message.ts';
 
-/**
- * How long an idempotency key holds: a retry within it gets the first one's id. Long enough for a publisher that was
- * down for a deploy, short enough that a key costs Redis nothing for long.
- */
-export const IDEMPOTENCY_TTL_SECONDS = 3_600;
-
-/** What a log keeps for replay. */
-export interface Retention {
-  /** Messages that each channel's history holds, ≥ 1. */
-  readonly historySize: number;
-  /** How long it holds them, ≥ 1. An older message counts as gone at once, even where it still takes memory. */
-  readonly historyTtlSeconds: number;
-}
-
 /** The oldest id that has not expired at `nowMs`, by the log's clock. */
 export function expiryBound(nowMs: number, historyTtlSeconds: number): string {
   return `${Math.max(0, nowMs - historyTtlSeconds * 1000 + 1)}-0`;
