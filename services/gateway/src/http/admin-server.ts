@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 /** What the admin port tells. */
 export interface Admin {
   metrics(): Promise<{ contentType: string; body: string }>;
-  /** Why the node should get no new work; undefined when it should. */
+  /** Why the node should get no new work, in a line that begins with a stable code; undefined when it should. */
   notReady(): string | undefined;
 }
 

@@ -1,4 +1,5 @@
 import { ERRORS } from '../errors.ts';
+import { MAX_TTL_SECONDS } from '../message.ts';
 
 const json = (schema: object): object => ({ content: { 'application/json': { schema } } });
 const ref = (name: string): object => ({ $ref: `#/components/schemas/${name}` });
@@ -17,7 +18,8 @@ const PROBLEM = {
 };
 const RETRY_LATER = {
   ...PROBLEM,
-  description: 'Not now; `Retry-After` says when. Only `log_timeout` may have been published all the same.',
+  description:
+    'Not now; `Retry-After` says when. After `log_timeout` and `not_replicated` it may have been published all the same.',
   headers: { 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds' } },
 };
 const CHANNEL_PARAMETER = { name: 'channel', in: 'path', required: true, schema: ref('Channel') };
@@ -158,6 +160,12 @@ export const OPENAPI = {
   components: {
     schemas: {
       Channel: { type: 'string', pattern: '^[A-Za-z0-9_\\-.:@]{1,200}$' },
+      Ttl: {
+        type: 'integer',
+        minimum: 1,
+        maximum: MAX_TTL_SECONDS,
+        description: 'Seconds for which it may be replayed, where that is shorter than what its namespace keeps',
+      },
       NewMessage: {
         type: 'object',
         required: ['data'],
@@ -165,6 +173,7 @@ export const OPENAPI = {
         properties: {
           event: text('Name for clients to listen to; not `fanfare:…`'),
           data: { description: 'Any JSON value' },
+          ttl: ref('Ttl'),
         },
       },
       BatchMessage: {
@@ -175,6 +184,7 @@ export const OPENAPI = {
           channel: ref('Channel'),
           event: { type: 'string' },
           data: { description: 'Any JSON value' },
+          ttl: ref('Ttl'),
           idempotencyKey: { type: 'string', minLength: 1, maxLength: 255 },
         },
       },

@@ -6,7 +6,7 @@ import { checkQuery } from './query.ts';
 
 /** What the API needs to publish. */
 export interface Publisher {
-  /** Rejects with FanfareError `log_unavailable` or `log_timeout`. */
+  /** Rejects with FanfareError `log_unavailable`, `log_timeout` or `not_replicated`. */
   publish(message: NewMessage): Promise<{ id: string; replayed: boolean }>;
   /** Outcomes in the order of the messages; never rejects. */
   publishMany(messages: readonly NewMessage[]): Promise<readonly ({ id: string; replayed: boolean } | Error)[]>;

@@ -13,7 +13,7 @@ export class Publisher {
     this.#metrics = metrics;
   }
 
-  /** Appends one message. Rejects with FanfareError `log_unavailable` or `log_timeout`. */
+  /** Appends one message. Rejects like Log.append. */
   async publish(message: NewMessage): Promise<Appended> {
     const started = performance.now();
     try {

@@ -91,12 +91,24 @@ describe('a message whose channel stands inside', () => {
     ['an event with half a surrogate pair', '{"channel":"a","data":1,"event":"\\ud83d"}', 'surrogate'],
     ['a key that is a number', '{"channel":"a","data":1,"idempotencyKey":7}', '"idempotencyKey" must be a string'],
     ['a key that is empty', '{"channel":"a","data":1,"idempotencyKey":""}', 'idempotency key'],
+    ['a ttl of nothing', '{"channel":"a","data":1,"ttl":0}', '"ttl": a time to live is a whole number of seconds'],
+    ['a ttl with a fraction', '{"channel":"a","data":1,"ttl":1.5}', '"ttl"'],
+    ['a ttl that is text', '{"channel":"a","data":1,"ttl":"60"}', '"ttl"'],
+    ['a ttl that is null', '{"channel":"a","data":1,"ttl":null}', '"ttl"'],
+    ['a ttl of more than a year', '{"channel":"a","data":1,"ttl":31536001}', 'from 1 to 31536000'],
     ['a key with a space', '{"channel":"a","data":1,"idempotencyKey":"a b"}', 'idempotency key'],
   ])('with %s is an invalid_request that says so, and where', (_what, text, words) => {
     const error = errorOf(() => checkMessage(text, LIMITS, 'messages[3]'));
     expect(error.code).toBe('invalid_request');
     expect(error.message).toContain('messages[3]');
     expect(error.message).toContain(words);
+  });
+
+  test('may have a time to live', () => {
+    for (const ttl of [1, 60, 31_536_000])
+      expect(checkMessage(`{"channel":"a","data":1,"ttl":${ttl}}`, LIMITS, 'x').ttlSeconds).toBe(ttl);
+    expect(checkMessage('{"data":1,"ttl":5}', LIMITS, 'x', { outside: { channel: 'a' } }).ttlSeconds).toBe(5);
+    expect(checkMessage('{"channel":"a","data":1}', LIMITS, 'x')).not.toHaveProperty('ttlSeconds');
   });
 
   test('with a bad channel is an invalid_channel', () => {

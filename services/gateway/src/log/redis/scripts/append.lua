@@ -32,7 +32,7 @@ local logSize, onceTtl, replicated = ARGV[9], ARGV[10], ARGV[11] == '1'
 if once then
   local first = redis.call('GET', once)
   if first then
-    if replicated then redis.call('PEXPIRE', once, onceTtl) end
+    if replicated then redis.call('PEXPIREAT', once, string.format('%.0f', clock() + onceTtl)) end
     return { first, 1 }
   end
 end
