@@ -431,6 +431,24 @@ export function logContract(name: string, fixture: LogFixture): void {
 
     if (!fixture.shared) return;
 
+    test('an idempotency key holds across nodes, also for singles and batches that race', async () => {
+      const other = open();
+      const message = (data: number) => ({ channel: 'a', data: String(data), idempotencyKey: 'race' });
+      const outcomes = await Promise.all([
+        log.append(message(1)),
+        other.append(message(2)),
+        log.appendMany([message(3), message(4)]),
+        other.appendMany([message(5), { channel: 'a', data: '6', idempotencyKey: 'another' }, message(7)]),
+      ]);
+      const all = outcomes.flat() as Appended[];
+      const raced = all.filter((_, i) => i !== 5);
+      expect(new Set(raced.map(({ id }) => id)).size).toBe(1);
+      expect(raced.filter(({ replayed }) => !replayed)).toHaveLength(1);
+      expect(all[5]).toMatchObject({ replayed: false });
+      await delivered(2);
+      expect(await log.historyLast('a', 10)).toHaveLength(2);
+    });
+
     test('logs of several nodes are one: every tail brings the same, in one order', async () => {
       const other = open();
       const otherLedger = await follow(other);
