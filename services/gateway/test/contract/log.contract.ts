@@ -433,6 +433,7 @@ export function logContract(name: string, fixture: LogFixture): void {
 
     test('an idempotency key holds across nodes, also for singles and batches that race', async () => {
       const other = open();
+      await follow(other);
       const message = (data: number) => ({ channel: 'a', data: String(data), idempotencyKey: 'race' });
       const outcomes = await Promise.all([
         log.append(message(1)),
