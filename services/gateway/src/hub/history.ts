@@ -1,5 +1,5 @@
-import type { GapReason, Message } from '../message.ts';
-import { EncodedMessage } from '../wire/encoded-message.ts';
+import { compareIds, type GapReason, type Message } from '../message.ts';
+import type { EncodedMessage } from '../wire/encoded-message.ts';
 
 /** The channels' shared history, as the hub needs it for what is older than its own memory. */
 export interface History {
@@ -25,70 +25,8 @@ export interface Answer {
   readonly asOf: string;
 }
 
-/** Reads of the history that may be under way at once: what they bring is in memory until it is handed over. */
-const MAX_READS = 16;
-
-/**
- * Asks a question that is already under way only once: a thousand clients with one cursor cost one read. Different
- * questions wait for each other past a limit, so that no crowd can swamp Redis or this node.
- */
-export class SharedReads {
-  readonly #history: History;
-  readonly #pending = new Map<string, Promise<Answer>>();
-  readonly #waiting: (() => void)[] = [];
-  #reading = 0;
-
-  constructor(history: History) {
-    this.#history = history;
-  }
-
-  get source(): 'memory' | 'redis' {
-    return this.#history.source;
-  }
-
-  /** The channel's messages after `after`. `asOf` is the tail's position now. */
-  after(channel: string, after: string, limit: number, asOf: string): Promise<Answer> {
-    return this.#once(`after ${channel} ${after} ${limit}`, async () => {
-      const page = await this.#history.historyAfter(channel, after, limit);
-      return { ...page, messages: encodeAll(page.messages), asOf };
-    });
-  }
-
-  /** The channel's newest messages. `asOf` is the tail's position now. */
-  last(channel: string, limit: number, asOf: string): Promise<Answer> {
-    return this.#once(`last ${channel} ${limit}`, async () => {
-      const messages = await this.#history.historyLast(channel, limit);
-      return { messages: encodeAll(messages), more: false, asOf };
-    });
-  }
-
-  /** The id of the newest entry of the partition's log. */
-  end(partition: number): Promise<string> {
-    return this.#history.end(partition);
-  }
-
-  #once(question: string, ask: () => Promise<Answer>): Promise<Answer> {
-    const pending = this.#pending.get(question);
-    if (pending !== undefined) return pending;
-    const answer = this.#inTurn(ask).finally(() => this.#pending.delete(question));
-    this.#pending.set(question, answer);
-    return answer;
-  }
-
-  async #inTurn(ask: () => Promise<Answer>): Promise<Answer> {
-    if (this.#reading >= MAX_READS) await new Promise<void>((next) => this.#waiting.push(next));
-    else this.#reading++;
-    try {
-      return await ask();
-    } finally {
-      // The place goes on to the next in line, or is given back.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#reading--;
-      else next();
-    }
-  }
-}
-
-function encodeAll(messages: readonly Message[]): EncodedMessage[] {
-  return messages.map((message) => new EncodedMessage(message));
+/** Up to where an answer is whole: its last message when there are more, else where the tail stood when it was asked for. */
+export function endOf({ messages, more, asOf }: Answer): string {
+  const last = messages.at(-1);
+  return more && last !== undefined && compareIds(last.message.id, asOf) < 0 ? last.message.id : asOf;
 }

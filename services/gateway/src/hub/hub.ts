@@ -4,9 +4,11 @@ import { compareIds, idBefore, type Message, partitionOf } from '../message.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Connection } from './connection.ts';
 import { tellGap } from './gap.ts';
-import { type History, SharedReads } from './history.ts';
+import type { History } from './history.ts';
 import { Partition } from './partition.ts';
-import { type Newest, Replay, type ReplayResult } from './replay.ts';
+import { Progress } from './progress.ts';
+import { type Newest, Replay } from './replay.ts';
+import { SharedReads } from './shared-reads.ts';
 import { Subscription } from './subscription.ts';
 
 /** Where a client wants to start. Neither: live, from now on. */
@@ -30,25 +32,24 @@ export interface Plan {
 /** A cursor that makes no sense is told back to its client, but not at any length. */
 const MAX_ECHO_LENGTH = 200;
 
-/** Why something is replayed: the client came back with a cursor, asked for old messages, or this node fell behind. */
-type Why = 'resumed' | 'asked' | 'behind';
-
 /** This node's meeting point: the tail's batches come in, and go out to whoever follows their channels. */
 export class Hub {
   readonly #partitions: readonly Partition[];
   readonly #replays: readonly Replay[];
+  readonly #reads: SharedReads;
   readonly #metrics: Metrics;
   readonly #logger: Logger;
   #subscriptions = 0;
 
-  /** `recentBytes` is the memory for recent messages over all partitions. */
-  constructor(history: History, recentBytes: number, metrics: Metrics, logger: Logger) {
-    const reads = new SharedReads(history);
+  /** `recentBytes` is the memory for recent messages over all partitions; `clock`: milliseconds since 1970. */
+  constructor(history: History, recentBytes: number, metrics: Metrics, logger: Logger, clock = Date.now) {
+    const reads = new SharedReads(history, clock);
+    this.#reads = reads;
     this.#partitions = Array.from(
       { length: history.partitions },
-      () => new Partition(recentBytes / history.partitions, metrics),
+      () => new Partition(recentBytes / history.partitions, metrics, clock),
     );
-    this.#replays = this.#partitions.map((partition) => new Replay(partition, reads, metrics));
+    this.#replays = this.#partitions.map((partition) => new Replay(partition, reads, metrics, clock));
     this.#metrics = metrics;
     this.#logger = logger;
   }
@@ -77,6 +78,7 @@ export class Hub {
   floor(number: number, floor: string): void {
     const partition = this.#partition(number);
     const before = partition.position;
+    this.#reads.forget();
     partition.floor = floor;
     for (const subscription of partition.live()) tellGap(this.#metrics, subscription, before, 'rewound');
     if (compareIds(floor, before) > 0) partition.jump(floor);
@@ -86,12 +88,13 @@ export class Hub {
   skipped(number: number, after: string, position: string): void {
     const partition = this.#partition(number);
     const behind = partition.live();
+    this.#reads.forget();
     partition.jump(position);
     for (const subscription of behind) {
       partition.leave(subscription);
       subscription.state = 'replaying';
       subscription.position = after;
-      void this.#replay(subscription, 'behind');
+      void this.#replay(subscription, new Progress('behind'));
     }
   }
 
@@ -122,9 +125,7 @@ export class Hub {
   subscribe(connection: Connection, plan: Plan): Subscription[] {
     return plan.parts.map((part) => {
       this.#subscriptions += part.channels.length;
-      const subscription = new Subscription(connection, part.partition, part.channels, part.position);
-      subscription.fromOldest = plan.start.oldest === true;
-      return subscription;
+      return new Subscription(connection, part.partition, part.channels, part.position);
     });
   }
 
@@ -139,10 +140,12 @@ export class Hub {
       if (subscription.ended) continue;
       const known = plan.parts[i]?.known !== false;
       if (!known) tellGap(this.#metrics, subscription, (cursor ?? '').slice(0, MAX_ECHO_LENGTH), 'unknown');
-      const why = cursor !== undefined ? 'resumed' : oldest ? 'asked' : 'behind';
-      if (this.#replayOf(subscription).fromMemory(subscription)) {
-        this.#caughtUp(subscription, why, { source: 'memory', outcome: known ? 'complete' : 'gap' });
-      } else void this.#replay(subscription, why);
+      const progress = oldest
+        ? new Progress('asked', this.position(subscription.partition), subscription.position)
+        : new Progress(cursor === undefined ? 'behind' : 'resumed');
+      if (!known) progress.outcome = 'gap';
+      if (this.#replayOf(subscription).fromMemory(subscription, progress)) this.#caughtUp(subscription, progress);
+      else void this.#replay(subscription, progress);
     }
   }
 
@@ -166,6 +169,7 @@ export class Hub {
 
   /** All partitions' newest messages are read before the first is handed over, so that every cursor on the way is right. */
   async #startWithNewest(subscriptions: readonly Subscription[], count: number): Promise<void> {
+    const progress = subscriptions.map(({ partition }) => new Progress('asked', this.position(partition)));
     try {
       const all = await Promise.all(subscriptions.map((each) => this.#replayOf(each).newest(each, count)));
       for (const [i, subscription] of subscriptions.entries()) {
@@ -173,23 +177,27 @@ export class Hub {
         const asOf = all[i]?.asOf ?? subscription.position;
         subscription.position = first === undefined ? asOf : idBefore(first.message.id);
       }
-      for (const [i, subscription] of subscriptions.entries()) void this.#replay(subscription, 'asked', all[i]);
+      for (const [i, subscription] of subscriptions.entries()) {
+        const asked = progress[i];
+        if (asked !== undefined) void this.#replay(subscription, asked, all[i]);
+      }
     } catch (error) {
       for (const subscription of subscriptions) this.#sendAway(subscription, error);
     }
   }
 
-  async #replay(subscription: Subscription, why: Why, newest?: Newest): Promise<void> {
+  async #replay(subscription: Subscription, progress: Progress, newest?: Newest): Promise<void> {
     const replay = this.#replayOf(subscription);
     try {
-      if (newest !== undefined) await replay.handOver(subscription, newest);
-      this.#caughtUp(subscription, why, await replay.run(subscription));
+      if (newest !== undefined) await replay.handOver(subscription, newest, progress);
+      await replay.run(subscription, progress);
+      this.#caughtUp(subscription, progress);
     } catch (error) {
       this.#sendAway(subscription, error);
     }
   }
 
-  #caughtUp(subscription: Subscription, why: Why, { source, outcome }: ReplayResult): void {
+  #caughtUp(subscription: Subscription, { why, source, outcome }: Progress): void {
     if (subscription.ended) return;
     if (why === 'resumed') this.#metrics.resumed(source, outcome);
     if (why !== 'behind') subscription.connection.caughtUp(subscription.channels);

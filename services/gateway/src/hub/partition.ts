@@ -4,6 +4,9 @@ import { EncodedMessage } from '../wire/encoded-message.ts';
 import { Batch } from './batch.ts';
 import { Channel, MergedBatches } from './channel.ts';
 import type { Connection } from './connection.ts';
+import { hasExpired } from './expiry.ts';
+import { tellGap } from './gap.ts';
+import type { Progress } from './progress.ts';
 import { Recent } from './recent.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -20,11 +23,14 @@ export class Partition {
   /** A cursor below this cannot be trusted to be complete. */
   floor = ZERO_ID;
   readonly #metrics: Metrics;
+  readonly #clock: () => number;
   readonly #waiting: { position: string; wake: () => void }[] = [];
 
-  constructor(recentBytes: number, metrics: Metrics) {
+  /** `clock`: milliseconds since 1970. */
+  constructor(recentBytes: number, metrics: Metrics, clock: () => number) {
     this.recent = new Recent(recentBytes);
     this.#metrics = metrics;
+    this.#clock = clock;
   }
 
   /**
@@ -48,6 +54,7 @@ export class Partition {
     try {
       if (channels.length > 0) this.#handOut(channels);
     } finally {
+      this.recent.trim();
       if (this.#waiting.length > 0) this.#wake();
     }
   }
@@ -71,9 +78,9 @@ export class Partition {
    * `recent.since`, nor newer than `position`. False when there is more: call again once the reader has caught up. True when
    * nothing is left to do, also because the subscription has ended.
    */
-  join(subscription: Subscription): boolean {
+  join(subscription: Subscription, progress: Progress): boolean {
     const { messages, complete } = this.recent.after(subscription.channels, subscription.position, REPLAY_CHUNK_BYTES);
-    this.handOver(subscription, messages);
+    this.handOver(subscription, messages, progress);
     // The write itself may have ended it, as too slow.
     if (subscription.ended) return true;
     if (!complete) return false;
@@ -99,14 +106,29 @@ export class Partition {
     }
   }
 
-  /** Hands replayed messages, which must come right after its position, to a subscription that is not live. */
-  handOver(subscription: Subscription, messages: readonly EncodedMessage[]): void {
+  /**
+   * Hands replayed messages, which must come right after its position, to a subscription that is not live. Those that have
+   * expired are left out, and told as a gap where they were promised.
+   */
+  handOver(subscription: Subscription, messages: readonly EncodedMessage[], progress: Progress): void {
     const last = messages.at(-1);
     if (last === undefined) return;
-    const { connection } = subscription;
+    const { connection, position } = subscription;
+    const nowMs = this.#clock();
+    let alive = messages;
+    if (messages.some((message) => hasExpired(message, nowMs))) {
+      const missing = messages.filter((each) => hasExpired(each, nowMs) && progress.promises(each.message.id));
+      alive = messages.filter((message) => !hasExpired(message, nowMs));
+      if (missing.length > 0) {
+        progress.outcome = 'gap';
+        tellGap(this.#metrics, subscription, position, 'expired', channelsOf(missing));
+      }
+    }
     subscription.position = last.message.id;
-    const bytes = connection.deliver(new Batch([...messages]));
-    this.#metrics.delivered(connection.transport, messages.length, bytes);
+    if (alive.length === 0) return;
+    const bytes = connection.deliver(new Batch([...alive]));
+    this.#metrics.delivered(connection.transport, alive.length, bytes);
+    this.recent.trim();
   }
 
   /** Every live subscription, once. */
@@ -166,6 +188,10 @@ export class Partition {
       waiting.wake();
     }
   }
+}
+
+function channelsOf(messages: readonly EncodedMessage[]): string[] {
+  return [...new Set(messages.map(({ message }) => message.channel))];
 }
 
 /** What one batch came to, per transport, so that the metrics are told once. */

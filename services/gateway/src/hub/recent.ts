@@ -1,16 +1,20 @@
 import { compareIds, ZERO_ID } from '../message.ts';
 import { Queue } from '../queue.ts';
-import type { EncodedMessage } from '../wire/encoded-message.ts';
+import type { EncodedMessage, MemoryUse } from '../wire/encoded-message.ts';
+import { hasExpired } from './expiry.ts';
+
+/** What a channel of which something is held takes besides its messages: its queue, and its place in the map. */
+export const CHANNEL_BYTES = 500;
 
 /**
  * One partition's newest messages, held in memory so that a reconnect storm costs no read of the log.
- * Bounded by bytes; the oldest go first. Everything after `since` is here.
+ * Bounded by bytes, of what the messages have been encoded to as well; the oldest go first. Everything after `since` is here.
  */
 export class Recent {
   readonly #maxBytes: number;
   readonly #all = new Queue<EncodedMessage>();
   readonly #byChannel = new Map<string, Queue<EncodedMessage>>();
-  #bytes = 0;
+  readonly #memory: MemoryUse = { bytes: 0 };
   #since = ZERO_ID;
 
   constructor(maxBytes: number) {
@@ -28,17 +32,26 @@ export class Recent {
     this.#since = since;
   }
 
-  /** Adds the newest message, and lets go of the oldest while they take more than the limit. */
+  /** Adds the newest message, and trims. */
   push(message: EncodedMessage): void {
     this.#all.push(message);
     let queue = this.#byChannel.get(message.message.channel);
     if (queue === undefined) {
       queue = new Queue();
       this.#byChannel.set(message.message.channel, queue);
+      this.#memory.bytes += CHANNEL_BYTES;
     }
     queue.push(message);
-    this.#bytes += message.memoryBytes;
-    while (this.#bytes > this.#maxBytes && this.#all.length > 1) this.#evict();
+    message.keep(this.#memory);
+    this.trim();
+  }
+
+  /**
+   * Lets go of the oldest messages while all take more than the limit. To be called after messages that are held here were
+   * handed to somebody, which may have encoded them.
+   */
+  trim(): void {
+    while (this.#memory.bytes > this.#maxBytes && this.#all.length > 1) this.#evict();
   }
 
   /**
@@ -73,21 +86,31 @@ export class Recent {
     return { messages, complete: true };
   }
 
-  /** Up to `limit` of the channel's newest messages, oldest first; undefined when fewer than `limit` are held here. */
-  last(channel: string, limit: number): EncodedMessage[] | undefined {
+  /**
+   * Up to `limit` of the channel's newest messages that have not expired at `nowMs`, oldest first; undefined when fewer than
+   * `limit` are held here.
+   */
+  last(channel: string, limit: number, nowMs: number): EncodedMessage[] | undefined {
     const queue = this.#byChannel.get(channel);
     if (queue === undefined || queue.length < limit) return undefined;
-    return queue.slice(queue.length - limit, queue.length);
+    const messages: EncodedMessage[] = [];
+    for (let i = queue.length - 1; i >= 0 && messages.length < limit; i--) {
+      const message = queue.at(i);
+      if (message !== undefined && !hasExpired(message, nowMs)) messages.push(message);
+    }
+    return messages.length < limit ? undefined : messages.reverse();
   }
 
   #evict(): void {
     const oldest = this.#all.shift();
     if (oldest === undefined) return;
-    this.#bytes -= oldest.memoryBytes;
+    oldest.release();
     this.#since = oldest.message.id;
     const queue = this.#byChannel.get(oldest.message.channel);
     queue?.shift();
-    if (queue?.length === 0) this.#byChannel.delete(oldest.message.channel);
+    if (queue?.length !== 0) return;
+    this.#byChannel.delete(oldest.message.channel);
+    this.#memory.bytes -= CHANNEL_BYTES;
   }
 }
 

@@ -1,19 +1,16 @@
 import { compareIds } from '../message.ts';
-import type { Metrics, ReplaySource } from '../metrics/metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { EncodedMessage } from '../wire/encoded-message.ts';
+import { hasExpired } from './expiry.ts';
 import { tellGap } from './gap.ts';
-import type { Answer, SharedReads } from './history.ts';
+import { type Answer, endOf } from './history.ts';
 import { type Partition, REPLAY_CHUNK_BYTES } from './partition.ts';
+import type { Progress } from './progress.ts';
+import type { SharedReads, Standing } from './shared-reads.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Messages in one page of a replay, over all of a subscription's channels. */
 const PAGE_MESSAGES = 256;
-
-/** Where a replay came from, and whether it was whole. */
-export interface ReplayResult {
-  readonly source: ReplaySource;
-  readonly outcome: 'complete' | 'gap';
-}
 
 /** The newest messages of a subscription's channels, in the log's order, and up to where they are all that there is. */
 export interface Newest {
@@ -32,31 +29,31 @@ export class Replay {
   readonly #partition: Partition;
   readonly #reads: SharedReads;
   readonly #metrics: Metrics;
+  readonly #clock: () => number;
 
-  constructor(partition: Partition, reads: SharedReads, metrics: Metrics) {
+  /** `clock`: milliseconds since 1970. */
+  constructor(partition: Partition, reads: SharedReads, metrics: Metrics, clock: () => number) {
     this.#partition = partition;
     this.#reads = reads;
     this.#metrics = metrics;
+    this.#clock = clock;
   }
 
   /** True when memory alone brought the subscription live, at once: the usual case, and the one that a storm must hit. */
-  fromMemory(subscription: Subscription): boolean {
+  fromMemory(subscription: Subscription, progress: Progress): boolean {
     const partition = this.#partition;
     return (
       compareIds(subscription.position, partition.floor) >= 0 &&
       compareIds(subscription.position, partition.recent.since) >= 0 &&
       compareIds(subscription.position, partition.position) <= 0 &&
-      partition.join(subscription)
+      partition.join(subscription, progress)
     );
   }
 
-  /**
-   * Resolves once the subscription is live or has ended. Rejects when the history cannot be read.
-   */
-  async run(subscription: Subscription): Promise<ReplayResult> {
+  /** Resolves once the subscription is live or has ended. Rejects when the history cannot be read. */
+  async run(subscription: Subscription, progress: Progress): Promise<void> {
     const partition = this.#partition;
     const { connection } = subscription;
-    const result: { source: ReplaySource; outcome: 'complete' | 'gap' } = { source: 'memory', outcome: 'complete' };
     const pages = new Pages();
     await connection.drained();
     while (!subscription.ended) {
@@ -64,44 +61,62 @@ export class Replay {
         if (!(await this.#waitForTail(subscription))) {
           tellGap(this.#metrics, subscription, subscription.position, 'unknown');
           subscription.position = partition.position;
-          result.outcome = 'gap';
+          progress.outcome = 'gap';
         }
       } else if (compareIds(subscription.position, partition.floor) < 0) {
         tellGap(this.#metrics, subscription, subscription.position, 'rewound');
         subscription.position = partition.floor;
-        result.outcome = 'gap';
+        progress.outcome = 'gap';
       } else if (compareIds(subscription.position, partition.recent.since) >= 0) {
-        if (partition.join(subscription)) break;
+        if (partition.join(subscription, progress)) return;
         await connection.drained();
       } else {
-        result.source = this.#reads.source;
-        if (!(await this.#page(subscription, pages))) result.outcome = 'gap';
+        progress.source = this.#reads.source;
+        await this.#page(subscription, pages, progress);
       }
     }
-    return result;
   }
 
   /** Reads up to `limit` of the newest messages of each channel. Rejects when the history cannot be read. */
   async newest(subscription: Subscription, limit: number): Promise<Newest> {
-    const now = this.#partition.position;
-    const answers = await Promise.all(
-      subscription.channels.map((channel) => {
-        const messages = this.#partition.recent.last(channel, limit);
-        return messages === undefined ? this.#reads.last(channel, limit, now) : { messages, more: false, asOf: now };
+    const standing = this.#standing();
+    const read = await Promise.all(
+      subscription.channels.map(async (channel) => {
+        const messages = this.#partition.recent.last(channel, limit, this.#clock());
+        const answer = messages && { messages, more: false, asOf: standing.position };
+        return { channel, answer: answer ?? (await this.#reads.last(subscription, channel, limit, standing)) };
       }),
     );
-    const asOf = horizonOf(answers) ?? now;
+    const answers = read.map(({ channel, answer }) => this.#upToDate(channel, answer, limit));
+    const asOf = horizonOf(answers) ?? standing.position;
     return { messages: mergeUpTo(asOf, answers), asOf };
   }
 
   /** Hands over what `newest` read, as fast as the reader takes it; the subscription's position is then past it. */
-  async handOver(subscription: Subscription, { messages, asOf }: Newest): Promise<void> {
+  async handOver(subscription: Subscription, { messages, asOf }: Newest, progress: Progress): Promise<void> {
     for (const chunk of chunksOf(messages.filter(({ message }) => subscription.channels.includes(message.channel)))) {
       if (subscription.ended) return;
-      this.#partition.handOver(subscription, chunk);
+      this.#partition.handOver(subscription, chunk, progress);
+      this.#reads.trim();
       await subscription.connection.drained();
     }
     if (compareIds(asOf, subscription.position) > 0) subscription.position = asOf;
+  }
+
+  #standing(): Standing {
+    return { position: this.#partition.position, since: this.#partition.recent.since };
+  }
+
+  /** An answer for the newest messages, some seconds old maybe, with what memory has got since. */
+  #upToDate(channel: string, answer: Answer, limit: number): Answer {
+    const { recent, position } = this.#partition;
+    const { asOf } = answer;
+    // What came between the two is in the history only: it is replayed from there.
+    if (compareIds(asOf, recent.since) < 0) return answer;
+    const nowMs = this.#clock();
+    const all = [...mergeUpTo(asOf, [answer]), ...recent.after([channel], asOf, Number.POSITIVE_INFINITY).messages];
+    const messages = all.filter((message) => !hasExpired(message, nowMs)).slice(-limit);
+    return { messages, more: false, asOf: position };
   }
 
   /** Waits until the tail has come to where the client already is; false when the log does not reach that far. */
@@ -115,29 +130,28 @@ export class Replay {
     return true;
   }
 
-  /** Reads the next page of every channel that has none left, and hands over what is whole. False when something was missing. */
-  async #page(subscription: Subscription, pages: Pages): Promise<boolean> {
+  /** Reads the next page of every channel that has none left, and hands over what is whole. */
+  async #page(subscription: Subscription, pages: Pages, progress: Progress): Promise<void> {
     const { position } = subscription;
     const asked = pages.usedUp(subscription);
     const limit = Math.max(2, Math.floor(PAGE_MESSAGES / Math.max(1, asked.length)));
-    const now = this.#partition.position;
-    const answers = await Promise.all(asked.map((channel) => this.#reads.after(channel, position, limit, now)));
-    if (subscription.ended) return true;
-    let whole = true;
+    const now = this.#standing();
+    const answers = await Promise.all(
+      asked.map((channel) => this.#reads.after(subscription, channel, position, limit, now)),
+    );
+    if (subscription.ended) return;
     for (const [i, channel] of asked.entries()) {
       const answer = answers[i];
       if (answer === undefined || !subscription.channels.includes(channel)) continue;
       pages.keep(channel, answer);
-      if (answer.gap === undefined || subscription.fromOldest) continue;
-      whole = false;
+      if (answer.gap === undefined || !progress.promisesPage(position, endOf(answer), answer.gap)) continue;
+      progress.outcome = 'gap';
       tellGap(this.#metrics, subscription, position, answer.gap, [channel]);
     }
-    subscription.fromOldest = false;
     const held = pages.of(subscription);
-    const horizon = horizonOf(held) ?? now;
+    const horizon = horizonOf(held) ?? now.position;
     const messages = mergeUpTo(horizon, held).filter(({ message }) => compareIds(message.id, position) > 0);
-    await this.handOver(subscription, { messages, asOf: horizon });
-    return whole;
+    await this.handOver(subscription, { messages, asOf: horizon }, progress);
   }
 }
 
@@ -160,12 +174,6 @@ class Pages {
   of({ channels }: Subscription): Answer[] {
     return channels.flatMap((channel) => this.#pages.get(channel) ?? []);
   }
-}
-
-/** Up to where a page is whole: its last message when there are more, else where the tail stood when it was asked for. */
-function endOf({ messages, more, asOf }: Answer): string {
-  const last = messages.at(-1);
-  return more && last !== undefined && compareIds(last.message.id, asOf) < 0 ? last.message.id : asOf;
 }
 
 /** Up to where several pages are whole together. */

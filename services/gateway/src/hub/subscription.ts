@@ -14,8 +14,6 @@ export class Subscription {
   state: 'replaying' | 'ahead' | 'live' | 'ended' = 'replaying';
   /** While not live: the id up to which everything has been handed over. */
   position: string;
-  /** True while nothing can be missing before what is replayed next, because it begins with the oldest that there is. */
-  fromOldest = false;
 
   constructor(connection: Connection, partition: number, channels: readonly string[], position: string) {
     this.connection = connection;

@@ -52,7 +52,12 @@ class EmbeddedLog implements Log {
   }
 
   get healthy(): boolean {
-    return this.#listener !== undefined && !this.#closed;
+    return this.trouble === undefined;
+  }
+
+  get trouble(): string | undefined {
+    if (this.#closed) return 'the log is closed';
+    return this.#listener === undefined ? 'the log is not followed yet' : undefined;
   }
 
   async follow(listener: TailListener, recentBytes: number): Promise<void> {

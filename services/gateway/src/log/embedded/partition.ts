@@ -5,11 +5,15 @@ import { expiryBound } from '../completeness.ts';
 import { aliveIn, type HeldEntry, pageOf } from '../history-page.ts';
 import type { HistoryPage } from '../log.ts';
 
-/** What a message takes in memory besides its data, about. Counting it bounds the number of channels too. */
+/** What a message takes in memory besides its data, about. */
 const OVERHEAD_BYTES = 300;
+/** What a channel takes that has messages, about: counting it bounds their number too. */
+const CHANNEL_BYTES = 500;
+/** Characters that make V8 keep a text with two bytes for each. */
+const WIDE = /[^\0-\xff]/;
 
 function bytesOf({ data }: Message): number {
-  return data.length + OVERHEAD_BYTES;
+  return (WIDE.test(data) ? 2 : 1) * data.length + OVERHEAD_BYTES;
 }
 
 /** One partition of the embedded log: its messages in one order, and the same ones by channel. */
@@ -54,6 +58,7 @@ export class EmbeddedPartition {
     if (history === undefined) {
       history = new Queue();
       this.#channels.set(channel, history);
+      this.#bytes += CHANNEL_BYTES;
     }
     const { historySize } = keptOf(this.#retention, channel);
     const place = { id, previous: history.newest?.id ?? this.#removed };
@@ -134,7 +139,9 @@ export class EmbeddedPartition {
     // The history may have let go of it before, being full.
     if (history?.at(0)?.id !== message.id) return;
     history.shift();
-    if (history.length === 0) this.#channels.delete(message.channel);
+    if (history.length > 0) return;
+    this.#channels.delete(message.channel);
+    this.#bytes -= CHANNEL_BYTES;
   }
 }
 

@@ -3,14 +3,18 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Recent } from '../../../src/hub/recent.ts';
+import { CHANNEL_BYTES, Recent } from '../../../src/hub/recent.ts';
 import { compareIds, ZERO_ID } from '../../../src/message.ts';
 import { EncodedMessage } from '../../../src/wire/encoded-message.ts';
 
 const CHANNELS = ['a', 'b', 'c', 'constructor', '__proto__'];
 
-function message(id: string, channel = 'a', bytes = 10): EncodedMessage {
-  return new EncodedMessage({ id, channel, data: '1'.repeat(bytes) });
+/** When the tests look. */
+const NOW = 1000;
+
+function message(id: string, channel = 'a', bytes = 10, expiresMs?: number): EncodedMessage {
+  const plain = { id, channel, data: '1'.repeat(bytes) };
+  return new EncodedMessage(expiresMs === undefined ? plain : { ...plain, expiresMs });
 }
 
 function idsOf(messages: readonly EncodedMessage[] | undefined): string[] | undefined {
@@ -29,8 +33,17 @@ class Model {
 
   push(each: EncodedMessage): void {
     this.#messages.push(each);
-    const bytes = (): number => this.#messages.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
-    while (bytes() > this.#maxBytes && this.#messages.length > 1) this.since = this.#messages.shift()?.message.id ?? '';
+    this.trim();
+  }
+
+  trim(): void {
+    while (this.#bytes > this.#maxBytes && this.#messages.length > 1)
+      this.since = this.#messages.shift()?.message.id ?? '';
+  }
+
+  get #bytes(): number {
+    const channels = new Set(this.#messages.map((each) => each.message.channel));
+    return this.#messages.reduce((sum, { memoryBytes }) => sum + memoryBytes, channels.size * CHANNEL_BYTES);
   }
 
   reset(since: string): void {
@@ -51,7 +64,9 @@ class Model {
   }
 
   last(channel: string, limit: number): string[] | undefined {
-    const all = this.#messages.filter((each) => each.message.channel === channel);
+    const all = this.#messages.filter(
+      ({ message: each }) => each.channel === channel && !(each.expiresMs !== undefined && each.expiresMs <= NOW),
+    );
     return all.length < limit ? undefined : idsOf(all.slice(all.length - limit));
   }
 }
@@ -61,6 +76,12 @@ const push = fc.record({
   channel: fc.constantFrom(...CHANNELS),
   step: fc.integer({ min: 1, max: 12 }),
   bytes: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.constant(2000)),
+  expiresMs: fc.option(fc.constantFrom(NOW - 1, NOW, NOW + 1), { nil: undefined, freq: 3 }),
+});
+const encode = fc.record({
+  kind: fc.constant('encode' as const),
+  back: fc.nat(20),
+  format: fc.constantFrom('sse' as const, 'websocket' as const, 'websocket-deflate' as const),
 });
 const reset = fc.record({ kind: fc.constant('reset' as const), step: fc.integer({ min: 1, max: 12 }) });
 const burst = fc.record({
@@ -70,32 +91,39 @@ const burst = fc.record({
 });
 const step = fc.oneof(
   { weight: 40, arbitrary: push },
+  { weight: 10, arbitrary: encode },
   { weight: 2, arbitrary: burst },
   { weight: 1, arbitrary: reset },
 );
 
 describe('recent messages', () => {
-  test('are what a plain list would hold, after any pushes and resets', () => {
+  test('are what a plain list would hold, after any pushes and resets, whatever they are encoded to', () => {
     const channels = fc.subarray(CHANNELS, { minLength: 1 });
     fc.assert(
       fc.property(
-        fc.integer({ min: 400, max: 40_000 }),
+        fc.integer({ min: 800, max: 80_000 }),
         fc.array(step, { maxLength: 150 }),
         fc.array(fc.record({ channels, back: fc.nat(40), bytes: fc.integer({ min: 1, max: 3000 }) }), { minLength: 3 }),
         (maxBytes, steps, questions) => {
           const recent = new Recent(maxBytes);
           const model = new Model(maxBytes);
+          const pushed: EncodedMessage[] = [];
           let sequence = 0;
           const both = (each: EncodedMessage): void => {
+            pushed.push(each);
             recent.push(each);
             model.push(each);
           };
           for (const each of steps) {
             if (each.kind === 'burst')
               for (let i = 0; i < each.count; i++) both(message(`5-${++sequence}`, each.channel));
-            else {
+            else if (each.kind === 'encode') {
+              pushed.at(-1 - each.back)?.bytes(each.format);
+              recent.trim();
+              model.trim();
+            } else {
               sequence += each.step;
-              if (each.kind === 'push') both(message(`5-${sequence}`, each.channel, each.bytes));
+              if (each.kind === 'push') both(message(`5-${sequence}`, each.channel, each.bytes, each.expiresMs));
               else {
                 recent.reset(`5-${sequence}`);
                 model.reset(`5-${sequence}`);
@@ -110,7 +138,7 @@ describe('recent messages', () => {
             expect({ ids: idsOf(messages), complete }).toEqual(model.after(asked, after, bytes));
             for (const channel of asked)
               for (const limit of [1, 2, back + 1])
-                expect(idsOf(recent.last(channel, limit))).toEqual(model.last(channel, limit));
+                expect(idsOf(recent.last(channel, limit, NOW))).toEqual(model.last(channel, limit));
           }
         },
       ),
@@ -122,7 +150,7 @@ describe('recent messages', () => {
     const recent = new Recent(1000);
     expect(recent.since).toBe(ZERO_ID);
     expect(recent.after(['a'], ZERO_ID, 1000)).toEqual({ messages: [], complete: true });
-    expect(recent.last('a', 1)).toBeUndefined();
+    expect(recent.last('a', 1, NOW)).toBeUndefined();
   });
 
   test('hold the newest message however large it is', () => {
@@ -133,17 +161,39 @@ describe('recent messages', () => {
     expect(recent.since).toBe('1-0');
     recent.push(message('3-0'));
     expect(recent.since).toBe('2-0');
-    expect(recent.last('b', 1)).toBeUndefined();
+    expect(recent.last('b', 1, NOW)).toBeUndefined();
   });
 
   test('fill the limit exactly before the oldest goes', () => {
     const one = message('1-0').memoryBytes;
-    const recent = new Recent(2 * one);
+    const recent = new Recent(2 * one + CHANNEL_BYTES);
     recent.push(message('1-0'));
     recent.push(message('2-0'));
     expect(recent.since).toBe(ZERO_ID);
     recent.push(message('3-0'));
     expect(recent.since).toBe('1-0');
+  });
+
+  test('leave room for what those that are held were encoded to', () => {
+    const [first, second] = [message('1-0', 'a', 1000), message('2-0', 'a', 1000)];
+    const recent = new Recent(2 * first.memoryBytes + CHANNEL_BYTES);
+    recent.push(first);
+    recent.push(second);
+    second.bytes('sse');
+    recent.trim();
+    expect(recent.since).toBe('1-0');
+    // What has left is nobody's any more, whatever it is encoded to.
+    first.bytes('sse');
+    recent.trim();
+    expect(idsOf(recent.last('a', 1, NOW))).toEqual(['2-0']);
+  });
+
+  test('that have expired are not among the newest', () => {
+    const recent = new Recent(100_000);
+    for (const [i, expiresMs] of [undefined, NOW - 1, NOW + 1, NOW].entries())
+      recent.push(message(`${i + 1}-0`, 'a', 10, expiresMs));
+    expect(idsOf(recent.last('a', 2, NOW))).toEqual(['1-0', '3-0']);
+    expect(recent.last('a', 3, NOW)).toBeUndefined();
   });
 
   test("of several channels come in the log's order, also where ids have many digits", () => {
@@ -176,9 +226,9 @@ describe('recent messages', () => {
     recent.reset('7-0');
     expect(recent.since).toBe('7-0');
     expect(recent.after(['a'], '7-0', 1000)).toEqual({ messages: [], complete: true });
-    expect(recent.last('a', 1)).toBeUndefined();
+    expect(recent.last('a', 1, NOW)).toBeUndefined();
     recent.push(message('8-0'));
-    expect(idsOf(recent.last('a', 1))).toEqual(['8-0']);
+    expect(idsOf(recent.last('a', 1, NOW))).toEqual(['8-0']);
     expect(recent.since).toBe('7-0');
   });
 });
@@ -186,7 +236,7 @@ describe('recent messages', () => {
 test('what has left memory is let go of', async () => {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
-  const recent = new Recent(message('1-0').memoryBytes);
+  const recent = new Recent(message('1-0').memoryBytes + CHANNEL_BYTES);
   const pushed = Array.from({ length: 10 }, (_, i) => {
     const each = message(`1-${i + 1}`);
     recent.push(each);
@@ -195,5 +245,5 @@ test('what has left memory is let go of', async () => {
   await setImmediate();
   gc();
   expect(pushed.filter((each) => each.deref() !== undefined)).toHaveLength(1);
-  expect(recent.last('a', 1)).toHaveLength(1);
+  expect(recent.last('a', 1, NOW)).toHaveLength(1);
 });

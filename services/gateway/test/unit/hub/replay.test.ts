@@ -1,71 +1,19 @@
 import { afterEach, expect, test } from 'vitest';
-import type { History } from '../../../src/hub/history.ts';
-import { Hub } from '../../../src/hub/hub.ts';
-import { createEmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { HubClient } from '../../support/hub-client.ts';
-import { silentLogger, silentMetrics } from '../../support/silent.ts';
+import { silentMetrics } from '../../support/silent.ts';
 import { until } from '../../support/until.ts';
-
-const logger = silentLogger();
-const metrics = silentMetrics();
+import { startWatchedHub, type WatchedHub } from '../../support/watched-hub.ts';
 
 const open: Log[] = [];
 afterEach(async () => {
   for (const log of open.splice(0)) await log.close();
 });
 
-/** A log whose history can be made to wait, and counts what it is asked; and a hub on it whose tail the test moves. */
-async function start(): Promise<{
-  hub: Hub;
-  reads: { count: number; hold: () => () => void };
-  append: (channel: string, ...data: string[]) => Promise<string>;
-}> {
-  const log = createEmbeddedLog({ partitions: 1, historySize: 5000, historyTtlSeconds: 3600, logger, metrics });
-  open.push(log);
-  let held: Promise<void> = Promise.resolve();
-  const reads = {
-    count: 0,
-    hold: (): (() => void) => {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      held = promise;
-      return resolve;
-    },
-  };
-  const history: History = {
-    partitions: 1,
-    source: 'redis',
-    async historyAfter(channel, after, limit) {
-      reads.count++;
-      await held;
-      return log.historyAfter(channel, after, limit);
-    },
-    async historyLast(channel, limit) {
-      reads.count++;
-      await held;
-      return log.historyLast(channel, limit);
-    },
-    end: (partition) => log.end(partition),
-  };
-  // So little memory that every replay needs the history.
-  const hub = new Hub(history, 1, metrics, logger);
-  await log.follow(
-    {
-      floor: (partition, floor) => hub.floor(partition, floor),
-      deliver: (partition, messages, position) => hub.deliver(partition, messages, position),
-      skipped: (partition, after, position) => hub.skipped(partition, after, position),
-    },
-    1,
-  );
-  /** Resolves to the last message's id when the tail has brought it. */
-  const append = async (channel: string, ...data: string[]): Promise<string> => {
-    const outcome = (await log.appendMany(data.map((each) => ({ channel, data: each })))).at(-1);
-    const id =
-      outcome === undefined || outcome instanceof Error ? expect.unreachable('nothing was appended') : outcome.id;
-    await until(() => hub.position(0) === id, 'the tail');
-    return id;
-  };
-  return { hub, reads, append };
+async function start(): Promise<WatchedHub> {
+  const started = await startWatchedHub();
+  open.push(started.log);
+  return started;
 }
 
 test('a client that shares the answer to an older question misses nothing of what came between the two', async () => {
@@ -83,6 +31,16 @@ test('a client that shares the answer to an older question misses nothing of wha
   expect(first.told.filter((told) => told !== 'caught-up')).toEqual(['between', 'live']);
   expect(second.told.filter((told) => told !== 'caught-up')).toEqual(['between', 'live']);
   expect(reads.count).toBeLessThan(6);
+});
+
+test('a resume with a cursor that makes no sense is counted as one with a gap', async () => {
+  const resumes: string[] = [];
+  const metrics = { ...silentMetrics(), resumed: (...what: string[]) => void resumes.push(what.join(' ')) };
+  const { hub, log } = await startWatchedHub({ metrics });
+  open.push(log);
+  new HubClient(hub).follow(['x'], { cursor: hub.position(0) });
+  new HubClient(hub).follow(['x'], { cursor: 'nonsense' });
+  expect(resumes).toEqual(['memory complete', 'memory gap']);
 });
 
 test('a client that the replay itself sends away leaves nothing behind in the hub', async () => {

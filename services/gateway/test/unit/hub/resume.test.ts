@@ -255,6 +255,16 @@ describe('a cursor', () => {
     expect(client.ids).toEqual(ids.slice(7));
   });
 
+  test('is no use to who asks for all that there are: to him nothing is missing', async () => {
+    const { log, hub } = await start(1, 1, 3);
+    const outcomes = await log.appendMany(Array.from({ length: 10 }, (_, i) => ({ channel: 'a', data: String(i) })));
+    const ids = outcomes.map((outcome) => (outcome instanceof Error ? '' : outcome.id));
+    await until(() => hub.position(0) === ids[9], 'the tail');
+    const client = new HubClient(hub).follow(['a'], { oldest: true });
+    await until(() => client.live, 'the client to be live');
+    expect([client.ids, client.gaps]).toEqual([ids.slice(7), []]);
+  });
+
   test('from a node that was ahead is waited for: nothing comes twice', async () => {
     const { log, hub: ahead } = await start(10_000);
     // A second node on the same log whose tail has not moved yet.
@@ -310,6 +320,21 @@ describe('the hub', () => {
     await until(() => client.live, 'the client to be live');
     expect(client.ids).toEqual(ids);
     expect(client.gaps).toEqual([]);
+  });
+
+  test('tells who had asked for all that there were of what is gone later, like everyone', async () => {
+    const { log, hub: source } = await start(10_000, 1, 3);
+    const hub = new Hub(log, 10_000, metrics, logger);
+    const begin = source.position(0);
+    hub.floor(0, begin);
+    const client = new HubClient(hub).follow(['a'], { oldest: true });
+    expect(client.live).toBe(true);
+    const outcomes = await log.appendMany(Array.from({ length: 10 }, (_, i) => ({ channel: 'a', data: String(i) })));
+    const ids = outcomes.map((outcome) => (outcome instanceof Error ? '' : outcome.id));
+    hub.skipped(0, begin, ids[9] ?? '');
+    await until(() => client.live, 'the client to be live');
+    expect(client.gaps).toEqual([`a after ${begin}: trimmed`]);
+    expect(client.ids).toEqual(ids.slice(7));
   });
 
   test('counts subscriptions and channels, and forgets those who left', async () => {
