@@ -13,6 +13,8 @@ export interface OpenRequest {
   readonly own: boolean;
   /** Whether they ask for compression. */
   readonly compressed: boolean;
+  /** The cursor that all start from. Default: what comes from now on. */
+  readonly after?: string;
 }
 
 /** How many connections are being opened at a time: below what a listening socket queues on any system. */
@@ -33,13 +35,14 @@ export class Audience {
   #failure: Error | null = null;
 
   /** Opens connections; resolves when each has been answered. */
-  async open({ transport, port, count, channel, own, compressed }: OpenRequest): Promise<void> {
+  async open({ transport, port, count, channel, own, compressed, after }: OpenRequest): Promise<void> {
     const blocks = transport === 'websocket' ? FRAMES : compressed ? this.#gzipPieces : EVENTS;
     for (let opened = 0; opened < count; ) {
       const some: Client[] = [];
       for (; some.length < OPENING && opened < count; opened++) {
         const name = own ? `${channel}:${this.#clients.length}` : channel;
-        const client = new Client({ transport, port, channel: name, compressed, blocks, chunk: this.#chunk }, this);
+        const options = { transport, port, channel: name, after, compressed, blocks, chunk: this.#chunk };
+        const client = new Client(options, this);
         this.#clients.push(client);
         some.push(client);
       }

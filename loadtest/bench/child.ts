@@ -94,6 +94,16 @@ export class Child<A extends object> {
     });
   }
 
+  /** SIGSTOP: it does nothing until `resume`. */
+  pause(): void {
+    this.#process.kill('SIGSTOP');
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    this.#process.kill('SIGCONT');
+  }
+
   /** SIGTERM, then SIGKILL; resolves when the process has ended. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -154,6 +164,12 @@ export class Children {
     const child = new Child<A>(name, started);
     this.#all.add(child);
     return child;
+  }
+
+  /** Takes in what is no process of Node's: it ends with the others. */
+  add(child: { stop(): Promise<void> }): void {
+    this.#all.add(child);
+    if (this.#closed) void child.stop();
   }
 
   /** Ends all that were started, and waits for it. */

@@ -5,6 +5,8 @@ export interface ClientOptions {
   readonly transport: Transport;
   readonly port: number;
   readonly channel: string;
+  /** The cursor to start from; undefined: what comes from now on. */
+  readonly after: string | undefined;
   /** Asks for compression, and takes no stream without it. */
   readonly compressed: boolean;
   /** How the stream is cut. */
@@ -91,7 +93,7 @@ export class Client implements StreamEvents {
   }
 }
 
-function requestHead({ transport, port, channel, compressed }: ClientOptions): string {
+function requestHead({ transport, port, channel, after, compressed }: ClientOptions): string {
   const path = transport === 'sse' ? '/v1/sse' : '/v1/ws';
   const handshake = [
     'Connection: Upgrade',
@@ -102,7 +104,7 @@ function requestHead({ transport, port, channel, compressed }: ClientOptions): s
   ];
   const stream = ['Accept: text/event-stream', ...(compressed ? ['Accept-Encoding: gzip'] : [])];
   const lines = [
-    `GET ${path}?channel=${channel} HTTP/1.1`,
+    `GET ${path}?channel=${channel}${after === undefined ? '' : `&after=${after}`} HTTP/1.1`,
     `Host: 127.0.0.1:${port}`,
     ...(transport === 'sse' ? stream : handshake),
   ];

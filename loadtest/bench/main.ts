@@ -4,6 +4,9 @@ import { Children } from './child.ts';
 import { COMPRESSION_CONNECTIONS, measureCompression } from './compression.ts';
 import { measureDelivery } from './delivery.ts';
 import { MOST_IDLE_CONNECTIONS, measureIdle } from './idle.ts';
+import { CROWD_CLIENTS } from './log/crowd.ts';
+import { measureLog } from './log/log.ts';
+import { logReport } from './log/report.ts';
 import { openFilesProblem } from './open-files.ts';
 import { compressionReport, deliveryReport, idleReport, machineLine, type Report } from './report.ts';
 import { TRANSPORTS, type Transport } from './stream-reader.ts';
@@ -56,6 +59,10 @@ const MEASURE: Readonly<Record<Part, (children: Children, options: Arguments) =>
   async compression(children) {
     checkOpenFiles(2 * COMPRESSION_CONNECTIONS);
     return compressionReport(await forEachTransport(children, (transport) => measureCompression(children, transport)));
+  },
+  async log(children, { channels }) {
+    checkOpenFiles(CROWD_CLIENTS);
+    return logReport(await measureLog(children, channels));
   },
 };
 

@@ -9,6 +9,7 @@ import {
 import { type DeliveryFigures, ROUNDS, type TransportDelivery } from './delivery.ts';
 import { IDLE_CONNECTIONS, type IdleFigures, MOST_IDLE_CONNECTIONS, type TransportIdle } from './idle.ts';
 import type { Transport } from './stream-reader.ts';
+import { table } from './table.ts';
 
 /** CPU per delivery at one message per write: at most this many times the bare loop's. */
 const MOST_RATIO = 1.5;
@@ -163,13 +164,4 @@ function verdict(met: boolean): string {
 
 function kb(bytes: number): string {
   return `${(bytes / 1000).toFixed(2)} KB`;
-}
-
-/** Columns as wide as they need; the first and the last are aligned to the left, figures to the right. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
-  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
-  const pad = (cell: string, i: number): string =>
-    i === 0 || i === widths.length - 1 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0);
-  return rows.map((row) => `  ${row.map(pad).join('   ')}`.trimEnd()).join('\n');
 }
