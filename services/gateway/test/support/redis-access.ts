@@ -6,12 +6,13 @@ export const USER = { name: 'fanfare', password: 'p@ss/word' } as const;
 /** What every node needs. */
 export const RIGHTS = [
   '~fanfare:*',
-  ...['+info', '+eval', '+evalsha', '+multi', '+exec', '+time', '+get', '+set', '+exists', '+del', '+pexpireat'],
+  ...['+info', '+eval', '+evalsha', '+multi', '+exec', '+time', '+get', '+set', '+exists', '+del'],
+  ...['+copy', '+rename', '+pexpireat'],
   ...['+xadd', '+xdel', '+xtrim', '+xread', '+xrange', '+xrevrange', '+xinfo|stream'],
 ];
 
-/** Besides, on a Redis Cluster. */
-export const CLUSTER_RIGHTS = ['+cluster|slots', '+asking'];
+/** Besides, on a Redis Cluster; the last for tails that read replicas. */
+export const CLUSTER_RIGHTS = ['+cluster|slots', '+asking', '+readonly'];
 
 /** How that user stands in a URL. */
 export const ACCOUNT = `${USER.name}:${encodeURIComponent(USER.password)}@`;
