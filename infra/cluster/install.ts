@@ -64,6 +64,14 @@ export const CURL: Program = { name: 'curl', commands: ['curl'], aptPackage: 'cu
 /** For tests that put a client on a network of its own and take that down: Linux only. */
 export const IP: Program = { name: 'ip', commands: ['ip'], aptPackage: 'iproute2', brewPackage: 'iproute2mac' };
 
+/** For tests that set the clock of Redis: its library goes between a process and the C library. Linux only. */
+export const FAKETIME: Program = {
+  name: 'faketime',
+  commands: ['faketime'],
+  aptPackage: 'faketime',
+  brewPackage: 'libfaketime',
+};
+
 /**
  * Finds a program on this machine; else installs it (at a terminal it asks first); else takes it from Docker.
  * Throws ClusterError with one line that says what was tried.

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { CHROMIUM, CURL, IP, NGINX, PYTHON, provide, REDIS } from '../cluster/install.ts';
+import { CHROMIUM, CURL, FAKETIME, IP, NGINX, PYTHON, provide, REDIS } from '../cluster/install.ts';
 import { thisMachine } from '../cluster/machine.ts';
 import { ClusterError } from '../cluster/part.ts';
 
@@ -23,7 +23,10 @@ async function main(words: readonly string[]): Promise<number> {
     console.log(`python:   ${python.origin}`);
     const curl = await provide(CURL, machine);
     console.log(`curl:     ${curl.origin}`);
-    if (process.platform === 'linux') console.log(`ip:       ${(await provide(IP, machine)).origin}`);
+    if (process.platform === 'linux') {
+      console.log(`ip:       ${(await provide(IP, machine)).origin}`);
+      console.log(`faketime: ${(await provide(FAKETIME, machine)).origin}`);
+    }
     // Where there is no Redis to start, the tests of the log take theirs from Docker as well.
     env.TEST_REDIS ??= redis.tier === 'docker' ? 'docker' : 'local';
     if (chromium.tier === 'machine') env.CHROMIUM ??= chromium.path;

@@ -27,6 +27,8 @@ export interface Config {
   readonly retention: Retention;
   /** Replicas of Redis that must have a message before its publisher is answered. */
   readonly minReplicas: number;
+  /** Where a node reads the log from. */
+  readonly tailFrom: 'master' | 'replica';
   readonly recentBytes: number;
   readonly heartbeatIntervalSeconds: number;
   readonly heartbeatTimeoutSeconds: number;
@@ -108,6 +110,8 @@ export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_I
     partitions: source.integer('FANFARE_PARTITIONS', 1, 1, 64),
     retention: readRetention(source),
     minReplicas: source.integer('FANFARE_MIN_REPLICAS', 0, 0, 100),
+    tailFrom:
+      source.text('FANFARE_TAIL_FROM', 'master', oneOf(['master', 'replica'])) === 'replica' ? 'replica' : 'master',
     recentBytes: source.integer('FANFARE_RECENT_BYTES', 64 * MiB, MiB, 16 * 1024 * MiB),
     heartbeatIntervalSeconds,
     heartbeatTimeoutSeconds: source.seconds(
@@ -151,6 +155,10 @@ export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_I
     );
   if (config.minReplicas > 0 && config.redis === undefined)
     source.problem('FANFARE_MIN_REPLICAS needs REDIS_URL: the embedded log has no replicas');
+  if (config.tailFrom === 'replica' && config.redis?.mode !== 'sentinel' && config.redis?.mode !== 'cluster')
+    source.problem(
+      'FANFARE_TAIL_FROM=replica needs REDIS_MODE=sentinel or REDIS_MODE=cluster, which know the replicas',
+    );
   if (config.port !== 0 && config.port === config.adminPort) source.problem('PORT and ADMIN_PORT must differ');
   source.refuseUnknown();
   if (source.problems.length > 0) throw new ConfigError(source.problems);

@@ -70,7 +70,7 @@ export async function startNode(config: Config, version: string, logger: Logger)
     addresses,
     proxies: new TrustedProxies(config.trustedProxies),
     maxConnections: config.maxConnections,
-    logIsHealthy: () => log.healthy,
+    logTrouble: () => log.trouble,
   });
   const publisher = new Publisher(log, metrics);
   const draining = new AbortController();
@@ -128,7 +128,7 @@ export async function startNode(config: Config, version: string, logger: Logger)
   });
   const admin = createAdminServer({
     metrics: () => metrics.exposition(),
-    notReady: () => admission.notReady,
+    notReady: () => admission.notReadyReason,
   });
 
   let stopped: Promise<void> | undefined;
@@ -190,9 +190,10 @@ export async function startNode(config: Config, version: string, logger: Logger)
 }
 
 function createLog(config: Config, logger: Logger, metrics: PrometheusMetrics): Log {
-  const { partitions, retention, minReplicas, redis } = config;
+  const { partitions, retention, minReplicas, tailFrom, redis } = config;
   const options = { partitions, ...retention, logger, metrics };
-  return redis === undefined ? createEmbeddedLog(options) : createRedisLog({ ...options, address: redis, minReplicas });
+  if (redis === undefined) return createEmbeddedLog(options);
+  return createRedisLog({ ...options, address: redis, minReplicas, tailFrom });
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {

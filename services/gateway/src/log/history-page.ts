@@ -2,6 +2,9 @@ import { compareIds, type GapReason, type Message } from '../message.ts';
 import { judgeGap } from './completeness.ts';
 import type { HistoryPage } from './log.ts';
 
+/** The newest messages of a channel are handed out together, and are in memory until they have been read: so much of them at most, about. */
+export const MAX_LAST_SIZE = 1024 * 1024;
+
 /** A place in a channel's history. */
 export interface HeldEntry {
   readonly id: string;

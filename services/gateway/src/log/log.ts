@@ -64,7 +64,7 @@ export interface Log {
 
   /**
    * Appends one message, atomically with its history and its idempotency key.
-   * Rejects with FanfareError `log_unavailable` (surely not appended) or `log_timeout` (it may have been).
+   * Rejects with FanfareError `log_unavailable` (surely not appended), `log_timeout` or `not_replicated` (it may have been).
    */
   append(message: NewMessage): Promise<Appended>;
 
@@ -72,13 +72,16 @@ export interface Log {
   appendMany(messages: readonly NewMessage[]): Promise<readonly (Appended | Error)[]>;
 
   /**
-   * Up to `limit` (≥ 1) messages of the channel that come after the id `after`. Judges whether something after `after`
+   * Up to `limit` (≥ 1) messages of the channel that come after the id `after`; fewer when they are large. Judges whether something after `after`
    * is gone (see HistoryPage.gap): never "whole" when something is; the floor is the caller's to judge. Messages older
    * than the history's time to live count as gone. Rejects with FanfareError `log_unavailable`.
    */
   historyAfter(channel: string, after: string, limit: number): Promise<HistoryPage>;
 
-  /** Up to `limit` of the newest messages that the channel's history holds, oldest first. Rejects like historyAfter. */
+  /**
+   * Up to `limit` of the newest messages that the channel's history holds, and about 1 MiB of them, oldest first. Rejects
+   * like historyAfter.
+   */
   historyLast(channel: string, limit: number): Promise<readonly Message[]>;
 
   /** The id of the newest entry in the partition's log; ZERO_ID when there is no log. Rejects like historyAfter. */
@@ -89,6 +92,9 @@ export interface Log {
    * and brings what this node appends. False before `follow`. Changes are logged by the implementation.
    */
   readonly healthy: boolean;
+
+  /** Why it is not healthy, in one line for who looks after the node, with no secrets; undefined when it is. */
+  readonly trouble: string | undefined;
 
   /** Stops following and lets go of every connection and timer. */
   close(): Promise<void>;

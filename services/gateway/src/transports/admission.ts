@@ -15,7 +15,8 @@ export interface AdmissionOptions {
   readonly addresses: AddressLimit;
   readonly proxies: TrustedProxies;
   readonly maxConnections: number;
-  readonly logIsHealthy: () => boolean;
+  /** Why the log cannot be used now; undefined when it can. */
+  readonly logTrouble: () => string | undefined;
 }
 
 /** Says whether this node takes another connection. */
@@ -39,10 +40,17 @@ export class Admission {
 
   /** Why no connection at all can be taken now; undefined when one can. */
   get notReady(): NodeRefusal | undefined {
-    const { registry, maxConnections, logIsHealthy } = this.#options;
+    const { registry, maxConnections, logTrouble } = this.#options;
     if (this.#phase !== 'serving') return this.#phase;
     if (registry.size >= maxConnections) return 'full';
-    return logIsHealthy() ? undefined : 'log_unavailable';
+    return logTrouble() === undefined ? undefined : 'log_unavailable';
+  }
+
+  /** The same in one line for who looks after the node: the code and, where it is for the log, what is wrong with it. */
+  get notReadyReason(): string | undefined {
+    const code = this.notReady;
+    const trouble = code === 'starting' || code === 'log_unavailable' ? this.#options.logTrouble() : undefined;
+    return trouble === undefined ? code : `${code}: ${trouble}`;
   }
 
   /** By what a client's connections are counted; undefined when they are not. */

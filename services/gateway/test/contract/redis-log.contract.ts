@@ -8,6 +8,8 @@ import { logContract } from './log.contract.ts';
 /** A Redis, however it is set up. */
 export interface ContractRedis {
   readonly address: RedisAddress;
+  /** Where the tails read. Default: the masters. */
+  readonly tailFrom?: 'replica';
   flush(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -27,7 +29,8 @@ export function redisLogContract(name: string, start: () => Promise<ContractRedi
     shared: true,
     open(settings) {
       if (redis === undefined) throw new Error('there is no Redis');
-      const common = { address: redis.address, logger: silentLogger(), metrics: silentMetrics() };
+      const { address, tailFrom } = redis;
+      const common = { address, logger: silentLogger(), metrics: silentMetrics(), ...(tailFrom && { tailFrom }) };
       const log = createRedisLog({ ...settings, ...common });
       open.push(log);
       return log;

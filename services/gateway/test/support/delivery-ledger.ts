@@ -1,45 +1,69 @@
 import { compareIds } from '../../src/message.ts';
+import { type ExpectedGap, type PublisherAccount, SubscriberPage } from './subscriber-page.ts';
 import { until } from './until.ts';
 
-/** Ids that a fault names; more would only be noise. */
-const EXAMPLES = 5;
+export type { ExpectedGap, SubscriberPage };
+
+/** An account while it is being written. */
+interface Account extends PublisherAccount {
+  readonly accepted: Map<string, { readonly data: string; losable: boolean }>;
+  readonly uncertain: Set<string>;
+}
 
 /**
  * What the log has accepted, and what each subscriber has got of it. It judges the promise: every accepted message, once,
- * in its channel's order, and no gap.
+ * in its channel's order; or, where it is gone, a gap in its place. A gap is a fault unless it was expected.
  */
 export class DeliveryLedger {
-  /** Channel → id → data, as JSON text. */
-  readonly #accepted = new Map<string, Map<string, string>>();
+  readonly #accounts = new Map<string, Account>();
   readonly #pages: SubscriberPage[] = [];
+  readonly #expected: ExpectedGap[] = [];
   /** The last id that each publisher was given on each channel. */
   readonly #last = new Map<string, string>();
   readonly #unordered: string[] = [];
   #acceptedCount = 0;
+  #losable = true;
 
   /** How many messages were accepted. */
   get acceptedCount(): number {
     return this.#acceptedCount;
   }
 
+  /** How many messages were accepted on that channel. */
+  acceptedOn(channel: string): number {
+    return this.#accounts.get(channel)?.accepted.size ?? 0;
+  }
+
   /** Channel → the accepted ids, in their order. */
   acceptedIds(channel: string): string[] {
-    return [...(this.#accepted.get(channel)?.keys() ?? [])].sort(compareIds);
+    return [...(this.#accounts.get(channel)?.accepted.keys() ?? [])].sort(compareIds);
   }
 
   /** Writes down a message that was answered with 2xx. A publisher that waits for each answer must get rising ids. */
   accept(publisher: string, channel: string, id: string, data: unknown): void {
-    let ids = this.#accepted.get(channel);
-    if (ids === undefined) {
-      ids = new Map();
-      this.#accepted.set(channel, ids);
-    }
+    const { accepted } = this.#account(channel);
     const last = this.#last.get(`${publisher} ${channel}`);
     if (last !== undefined && compareIds(id, last) <= 0)
       this.#unordered.push(`${publisher} was given ${id} after ${last} on ${channel}`);
+    if (accepted.has(id)) this.#unordered.push(`${id} was given twice on ${channel}`);
     this.#last.set(`${publisher} ${channel}`, id);
-    ids.set(id, JSON.stringify(data));
+    accepted.set(id, { data: JSON.stringify(data), losable: this.#losable });
     this.#acceptedCount++;
+  }
+
+  /** Writes down a message whose publisher cannot know whether it was taken: it may come, under an id that nobody knows. */
+  mayHaveTaken(channel: string, data: unknown): void {
+    this.#account(channel).uncertain.add(JSON.stringify(data));
+  }
+
+  /** A gap that subscribers will be told, rightly. */
+  expectGap(gap: ExpectedGap): void {
+    this.#expected.push(gap);
+  }
+
+  /** The fault is over: what is accepted from now on must come to everyone, whatever gap was told. */
+  healed(): void {
+    this.#losable = false;
   }
 
   /** A page for one subscriber, who must get all of these channels from now on. */
@@ -49,79 +73,37 @@ export class DeliveryLedger {
     return page;
   }
 
-  /** Waits until every subscriber has as many messages as were accepted. What is missing then is told by `faults`. */
+  /** Waits until every subscriber has all that was accepted, and was told all it must be. What is missing then is told by `faults`. */
   async settle(seconds = 60): Promise<void> {
-    const complete = (): boolean => this.#pages.every((page) => page.lost(this.#accepted).length === 0);
+    const complete = (): boolean =>
+      this.#pages.every((page) => page.lost(this.#accounts).length === 0 && page.untold(this.#expected).length === 0);
     await until(complete, 'every subscriber to have every message', seconds).catch(() => {});
+  }
+
+  /** What was accepted and somebody (of these) has not got, whatever gap was told. */
+  missing(names = this.#pages.map(({ name }) => name)): string[] {
+    return this.#pages
+      .filter(({ name }) => names.includes(name))
+      .flatMap((page) => page.missing(this.#accounts).map((id) => `${page.name}: ${id}`));
   }
 
   /** Everything that broke the promise, in words; empty when it was kept. */
   faults(): string[] {
-    return [...this.#unordered, ...this.#pages.flatMap((page) => page.faults(this.#accepted))];
-  }
-}
-
-/** What one subscriber has got. */
-export class SubscriberPage {
-  readonly name: string;
-  readonly #got: Map<string, { readonly ids: Map<string, string>; last: string }>;
-  readonly #doubled: string[] = [];
-  readonly #unordered: string[] = [];
-  readonly #gaps: string[] = [];
-
-  constructor(name: string, channels: readonly string[]) {
-    this.name = name;
-    this.#got = new Map(channels.map((channel) => [channel, { ids: new Map(), last: '0-0' }]));
+    return [...this.#unordered, ...this.#pages.flatMap((page) => page.faults(this.#accounts, this.#expected))];
   }
 
-  message(channel: string, id: string, data: unknown): void {
-    const got = this.#got.get(channel);
-    if (got === undefined) throw new Error(`${this.name} got ${id} of ${channel}, which it does not follow`);
-    if (got.ids.has(id)) this.#doubled.push(id);
-    else if (compareIds(id, got.last) <= 0) this.#unordered.push(`${id} after ${got.last}`);
-    got.last = id;
-    got.ids.set(id, JSON.stringify(data));
+  /** For a look at what went wrong: the gaps that the first subscriber with a fault was told. */
+  gapsTold(): string {
+    const page = this.#pages.find((each) => each.faults(this.#accounts, this.#expected).length > 0);
+    return page?.gapsTold().join('\n') ?? '';
   }
 
-  gap(channel: string, after: string, reason: string): void {
-    this.#gaps.push(`${reason} on ${channel} after ${after}`);
-  }
-
-  /** The ids of a channel in the order in which they came. */
-  ids(channel: string): string[] {
-    return [...(this.#got.get(channel)?.ids.keys() ?? [])];
-  }
-
-  /** Of what was accepted, what has not come (yet). */
-  lost(accepted: ReadonlyMap<string, ReadonlyMap<string, string>>): string[] {
-    const lost: string[] = [];
-    for (const [channel, { ids }] of this.#got) {
-      const wanted = accepted.get(channel);
-      if (wanted === undefined) continue;
-      for (const id of wanted.keys()) if (!ids.has(id)) lost.push(id);
+  #account(channel: string): Account {
+    let account = this.#accounts.get(channel);
+    if (account === undefined) {
+      account = { accepted: new Map(), uncertain: new Set() };
+      this.#accounts.set(channel, account);
     }
-    return lost;
-  }
-
-  faults(accepted: ReadonlyMap<string, ReadonlyMap<string, string>>): string[] {
-    const strange: string[] = [];
-    const altered: string[] = [];
-    for (const [channel, { ids }] of this.#got)
-      for (const [id, data] of ids) {
-        const written = accepted.get(channel)?.get(id);
-        if (written === undefined) strange.push(`${id} ${data}`);
-        else if (written !== data) altered.push(id);
-      }
-    const kinds = {
-      lost: this.lost(accepted),
-      doubled: this.#doubled,
-      'out of order': this.#unordered,
-      'never accepted': strange,
-      altered,
-      'told of a gap': this.#gaps,
-    };
-    return Object.entries(kinds)
-      .filter(([, found]) => found.length > 0)
-      .map(([kind, found]) => `${this.name}: ${found.length} ${kind}: ${found.slice(0, EXAMPLES).join(', ')}`);
+    return account;
   }
 }

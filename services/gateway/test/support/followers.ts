@@ -17,6 +17,8 @@ export interface Follower {
   /** What keeps it from ever coming back, if anything does. */
   readonly givenUp: string | undefined;
   close(): void;
+  /** Comes back after `close`, to any node, with the cursor of its last event. */
+  resume(url: string): void;
 }
 
 /** A plain EventSource, which reconnects with `Last-Event-ID` by itself. */
@@ -26,30 +28,15 @@ export class SseFollower implements Follower {
   readonly farewells: string[] = [];
   openings = 0;
   givenUp: string | undefined;
-  readonly #source: EventSource;
+  readonly #path: string;
+  #source: EventSource;
+  #cursor = '';
 
   constructor(url: string, channels: readonly string[], page: SubscriberPage) {
     this.page = page;
     const query = new URLSearchParams(channels.map((channel) => ['channel', channel]));
-    this.#source = new EventSource(`${url}/v1/sse?${query}&format=envelope`);
-    this.#source.addEventListener('open', () => {
-      this.openings++;
-    });
-    this.#source.addEventListener('error', ({ code, message }) => {
-      if (this.#source.readyState === EventSource.CLOSED) this.givenUp = `${code}: ${message}`;
-    });
-    this.#source.addEventListener('message', (event) => {
-      const { channel, id, data } = JSON.parse(event.data);
-      if (event.lastEventId !== id) throw new Error(`the event of ${id} has the cursor ${event.lastEventId}`);
-      page.message(channel, id, data);
-    });
-    this.#source.addEventListener('fanfare:gap', (event) => {
-      const { channel, after, reason } = JSON.parse(event.data);
-      page.gap(channel, after, reason);
-    });
-    this.#source.addEventListener('fanfare:bye', (event) => {
-      this.farewells.push(JSON.parse(event.data).reason);
-    });
+    this.#path = `/v1/sse?${query}&format=envelope`;
+    this.#source = this.#connect(url);
   }
 
   get live(): boolean {
@@ -59,10 +46,51 @@ export class SseFollower implements Follower {
   close(): void {
     this.#source.close();
   }
+
+  resume(url: string): void {
+    if (this.#cursor === '') throw new Error(`${this.page.name} has no cursor yet to come back with`);
+    this.#source = this.#connect(url, this.#cursor);
+  }
+
+  #connect(url: string, cursor?: string): EventSource {
+    const source = new EventSource(`${url}${this.#path}`, {
+      // A page that is opened anew has no way to say so; from the first event on the EventSource sends its own.
+      fetch: (input, init) =>
+        fetch(input, {
+          ...init,
+          headers: { ...(cursor === undefined ? {} : { 'Last-Event-ID': cursor }), ...init.headers },
+        }),
+    });
+    source.addEventListener('open', () => {
+      this.openings++;
+    });
+    source.addEventListener('error', ({ code, message }) => {
+      if (source.readyState === EventSource.CLOSED) this.givenUp = `${code}: ${message}`;
+    });
+    source.addEventListener('message', (event) => {
+      const { channel, id, data } = JSON.parse(event.data);
+      // Of a connection over several partitions the cursor has a place for each.
+      if (!event.lastEventId.split(/[,:]/).includes(id))
+        throw new Error(`the event of ${id} has the cursor ${event.lastEventId}`);
+      this.#cursor = event.lastEventId;
+      this.page.message(channel, id, data);
+    });
+    source.addEventListener('fanfare:gap', (event) => {
+      const { channel, after, reason } = JSON.parse(event.data);
+      this.page.gap(channel, after, reason);
+    });
+    source.addEventListener('fanfare:bye', (event) => {
+      this.farewells.push(JSON.parse(event.data).reason);
+    });
+    return source;
+  }
 }
 
 /** Milliseconds before a WebSocket is tried again: doubling, and spread, so that many do not come back at once. */
 const BACKOFF = { first: 200, most: 2000 };
+
+/** What a node says to a client that it cannot take now, before it closes the connection. */
+const PASSING = ['full', 'too_many_connections', 'starting', 'draining', 'log_unavailable'];
 
 /** A WebSocket that is opened again when it ends, each channel from the place that it had reached. */
 export class WebSocketFollower implements Follower {
@@ -73,7 +101,7 @@ export class WebSocketFollower implements Follower {
   readonly nodes: string[] = [];
   openings = 0;
   givenUp: string | undefined;
-  readonly #url: string;
+  #url: string;
   /** Channel → where it stands; undefined before it was followed for the first time. */
   readonly #cursors: Map<string, string | undefined>;
   readonly #subscribed = new Set<string>();
@@ -83,7 +111,7 @@ export class WebSocketFollower implements Follower {
   #closed = false;
 
   constructor(url: string, channels: readonly string[], page: SubscriberPage) {
-    this.#url = `${url.replace(/^http/, 'ws')}/v1/ws`;
+    this.#url = url;
     this.#cursors = new Map(channels.map((channel) => [channel, undefined]));
     this.page = page;
     this.#connect();
@@ -99,13 +127,24 @@ export class WebSocketFollower implements Follower {
     this.#socket?.close();
   }
 
+  resume(url: string): void {
+    this.#closed = false;
+    this.#url = url;
+    this.#connect();
+  }
+
   #connect(): void {
-    const socket = new WebSocket(this.#url);
+    const socket = new WebSocket(`${this.#url.replace(/^http/, 'ws')}/v1/ws`);
     this.#socket = socket;
-    socket.on('message', (data) => this.#received(JSON.parse(data.toString()) as ServerMessage));
+    this.#subscribed.clear();
+    socket.on('message', (data) => {
+      if (socket === this.#socket) this.#received(JSON.parse(data.toString()) as ServerMessage);
+    });
     // What it says is said again by the `close` that follows.
     socket.on('error', () => {});
-    socket.on('close', (code, reason) => this.#ended(code, reason.toString()));
+    socket.on('close', (code, reason) => {
+      if (socket === this.#socket) this.#ended(code, reason.toString());
+    });
   }
 
   #received(message: ServerMessage): void {
@@ -131,7 +170,7 @@ export class WebSocketFollower implements Follower {
       case 'gap':
         return this.page.gap(channel, String(message.after), String(message.reason));
       case 'error':
-        this.givenUp = JSON.stringify(message);
+        if (!PASSING.includes(String(message.code))) this.givenUp = JSON.stringify(message);
     }
   }
 
@@ -149,11 +188,14 @@ export class WebSocketFollower implements Follower {
 export class Followers {
   readonly all: readonly Follower[];
 
-  /** Connects `count` followers of each kind to `url`; all of them follow all `channels`. */
-  constructor(url: string, channels: readonly string[], ledger: DeliveryLedger, count: number) {
+  /**
+   * Connects `count` followers of each kind to `url`; all of them follow all `channels`. `name` stands in front of their
+   * names, to tell them from another crowd.
+   */
+  constructor(url: string, channels: readonly string[], ledger: DeliveryLedger, count: number, name = '') {
     this.all = Array.from({ length: count }, (_, i) => [
-      new SseFollower(url, channels, ledger.page(`sse ${i}`, channels)),
-      new WebSocketFollower(url, channels, ledger.page(`websocket ${i}`, channels)),
+      new SseFollower(url, channels, ledger.page(`${name}sse ${i}`, channels)),
+      new WebSocketFollower(url, channels, ledger.page(`${name}websocket ${i}`, channels)),
     ]).flat();
   }
 
@@ -179,7 +221,17 @@ export class Followers {
     return this.all.reduce((sum, follower) => sum + follower.openings, 0);
   }
 
+  /** Their names. */
+  get names(): string[] {
+    return this.all.map(({ page }) => page.name);
+  }
+
   close(): void {
     for (const follower of this.all) follower.close();
+  }
+
+  /** All come back after `close`, to any node. */
+  resume(url: string): void {
+    for (const follower of this.all) follower.resume(url);
   }
 }

@@ -15,6 +15,19 @@ export interface Refusal {
 const RETRY = { from: 100, to: 400 };
 /** Past this an answer counts as lost, milliseconds. */
 const ANSWER = 20_000;
+/** The codes of those refusals after which the message may have been taken all the same. */
+const UNCERTAIN = ['log_timeout', 'not_replicated', 'unavailable'];
+
+/** How a crowd of publishers behaves. */
+export interface PublishersOptions {
+  readonly count: number;
+  /** Messages of each of them. */
+  readonly perSecond: number;
+  /** What tells them from another crowd's, in front of their names. */
+  readonly name?: string;
+  /** How long they wait before they try again, milliseconds. Default: as long as `Retry-After` says. */
+  readonly retryMilliseconds?: number;
+}
 
 /**
  * Backend services that publish a steady stream, as they should: one message after the other, each with its own
@@ -25,7 +38,9 @@ export class Publishers {
   /** How many messages turned out to have been accepted by an earlier try, whose answer was lost. */
   replays = 0;
   readonly #ledger: DeliveryLedger;
+  readonly #retryMilliseconds: number | undefined;
   readonly #stopping = new AbortController();
+  readonly #givenUp = new AbortController();
   readonly #running: Promise<unknown>;
   #failure: unknown;
 
@@ -34,11 +49,12 @@ export class Publishers {
     url: string,
     channels: readonly string[],
     ledger: DeliveryLedger,
-    options: { readonly count: number; readonly perSecond: number },
+    { count, perSecond, name = '', retryMilliseconds }: PublishersOptions,
   ) {
     this.#ledger = ledger;
-    const publishers = Array.from({ length: options.count }, (_, i) =>
-      this.#publish(url, channels, `publisher ${i}`, 1000 / options.perSecond),
+    this.#retryMilliseconds = retryMilliseconds;
+    const publishers = Array.from({ length: count }, (_, i) =>
+      this.#publish(url, channels, `${name}publisher ${i}`, 1000 / perSecond),
     );
     this.#running = Promise.all(publishers).catch((error) => {
       this.#failure = error;
@@ -47,15 +63,26 @@ export class Publishers {
 
   /** True when at least `count` messages were accepted. Throws what ended a publisher. */
   reached(count: number): boolean {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.check();
     return this.#ledger.acceptedCount >= count;
+  }
+
+  /** Throws what ended a publisher. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Ends the stream. Every message that was begun is accepted then. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
-    if (this.#failure !== undefined) throw this.#failure;
+    this.check();
+  }
+
+  /** Ends it, also where nothing is accepted any more. */
+  async abandon(): Promise<void> {
+    this.#givenUp.abort();
+    await this.stop().catch(() => {});
   }
 
   async #publish(url: string, channels: readonly string[], name: string, pauseMilliseconds: number): Promise<void> {
@@ -78,16 +105,21 @@ export class Publishers {
       body: JSON.stringify({ event: 'test.published', data }),
     };
     for (;;) {
-      const answer = await tryPublish(`${url}/v1/channels/${channel}/messages`, request);
+      this.#givenUp.signal.throwIfAborted();
+      const signal = AbortSignal.any([AbortSignal.timeout(ANSWER), this.#givenUp.signal]);
+      const answer = await tryPublish(`${url}/v1/channels/${channel}/messages`, { ...request, signal });
       if ('id' in answer) {
         if (answer.replayed) this.replays++;
         return answer.id;
       }
       this.refusals.push(answer);
+      if (answer.status === 0 || UNCERTAIN.includes(answer.code)) this.#ledger.mayHaveTaken(channel, data);
       if (answer.status >= 400 && answer.status < 500)
         throw new Error(`a publish was answered with ${JSON.stringify(answer)}`);
-      const seconds = Number(answer.retryAfter ?? 0);
-      await setTimeout(seconds > 0 ? seconds * 1000 : RETRY.from + Math.random() * (RETRY.to - RETRY.from));
+      const asked = Number(answer.retryAfter ?? 0) * 1000;
+      const drawn = RETRY.from + Math.random() * (RETRY.to - RETRY.from);
+      const pause = this.#retryMilliseconds ?? (asked || drawn);
+      await setTimeout(pause, undefined, { signal: this.#givenUp.signal });
     }
   }
 }
@@ -95,7 +127,7 @@ export class Publishers {
 /** The id of a message that was accepted, and whether by an earlier try; or why it was not. */
 async function tryPublish(url: string, request: RequestInit): Promise<{ id: string; replayed: boolean } | Refusal> {
   try {
-    const response = await fetch(url, { ...request, signal: AbortSignal.timeout(ANSWER) });
+    const response = await fetch(url, request);
     const body = (await response.json()) as { id?: string; code?: string };
     if (response.ok && body.id !== undefined)
       return { id: body.id, replayed: response.headers.get('idempotent-replayed') === 'true' };

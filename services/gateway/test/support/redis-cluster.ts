@@ -19,8 +19,12 @@ export interface TestRedisCluster {
   /** For a user with the least rights, which a node that is started again does not know any more. */
   readonly restricted: RedisAddress;
   readonly address: RedisAddress;
+  /** The same as a node's REDIS_URL. */
+  readonly url: string;
   /** Which of the nodes that run is the master for that key. */
   masterOf(key: string): Promise<ClusterNode>;
+  /** Changes `nodeTimeoutMs`, on the nodes that run: a machine under load makes living ones look dead when that is short. */
+  setNodeTimeout(milliseconds: number): Promise<void>;
   /** Forgets all data. */
   flush(): Promise<void>;
   /** Moves the slot of that key, with what is in it, to another master; `meanwhile` runs when all keys have moved. */
@@ -67,9 +71,14 @@ export async function startRedisCluster(options: TestClusterOptions = {}): Promi
   const scheme = tls === undefined ? 'redis' : 'rediss';
   return {
     nodes,
+    url: `${scheme}://${list}`,
     address: redisAddress(`${scheme}://${list}`, 'cluster', tls?.certificates),
     restricted: redisAddress(`${scheme}://${ACCOUNT}${list}`, 'cluster', tls?.certificates),
     masterOf,
+    async setNodeTimeout(milliseconds) {
+      const running = nodes.filter(({ client }) => client.status === 'ready');
+      await Promise.all(running.map(({ client }) => client.config('SET', 'cluster-node-timeout', milliseconds)));
+    },
     async flush() {
       for (const { client } of nodes) if ((await client.role())[0] === 'master') await client.flushall();
     },

@@ -17,6 +17,12 @@ const PORTS = 10_000;
 /** Settings of Redis by their names in redis.conf. */
 export type RedisSettings = Readonly<Record<string, string | number>>;
 
+/** How a test's Redis on this machine is set up. */
+export interface LocalRedisOptions extends TestRedisOptions {
+  /** Environment variables besides those of the test. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** A Redis on this machine. */
 export interface LocalRedis extends RedisServer {
   readonly port: number;
@@ -27,7 +33,7 @@ export interface LocalRedis extends RedisServer {
  * each attempt to find free ports.
  */
 export async function startLocalRedis(
-  options: TestRedisOptions,
+  options: LocalRedisOptions,
   more: (port: number) => Promise<RedisSettings> = async () => ({}),
 ): Promise<LocalRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'fanfare-redis-'));
@@ -38,7 +44,7 @@ export async function startLocalRedis(
     port = await freePort();
     words = [...redisArguments(port, folder, options), ...argumentsOf(await more(port))];
     // Undefined when somebody else took a port in between.
-    process = await launch(port, words);
+    process = await launch(port, words, options.env);
   }
   let running = process;
   return {
@@ -47,7 +53,7 @@ export async function startLocalRedis(
     kill: () => running.end('SIGKILL'),
     async start(files = 'kept') {
       if (files === 'empty') await rm(join(folder, APPEND_FOLDER), { recursive: true, force: true });
-      const next = await launch(port, words);
+      const next = await launch(port, words, options.env);
       if (next === undefined) throw new Error(`redis-server does not start again on port ${port}`);
       running = next;
     },
@@ -66,9 +72,16 @@ export interface LocalProcess {
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts redis-server, and waits until it answers. Undefined when a port was taken. */
-export async function launch(port: number, words: readonly string[]): Promise<LocalProcess | undefined> {
-  const child = spawn('redis-server', words, { stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts redis-server, and waits until it answers. Undefined when a port was taken. `env`: variables besides our own. */
+export async function launch(
+  port: number,
+  words: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<LocalProcess | undefined> {
+  const child = spawn('redis-server', words, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...globalThis.process.env, ...env },
+  });
   let said = '';
   for (const output of [child.stdout, child.stderr])
     output.on('data', (chunk) => {

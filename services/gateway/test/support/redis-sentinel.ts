@@ -31,10 +31,14 @@ export interface TestSentinel {
   /** The master as it was at the start, then its replicas. */
   readonly nodes: readonly SentinelNode[];
   readonly address: RedisAddress;
+  /** The same as a node's REDIS_URL. */
+  readonly url: string;
   /** For a user with the least rights, which a node that is started again does not know any more. */
   readonly restricted: RedisAddress;
   /** Which node the Sentinels say is the master. */
   master(): Promise<SentinelNode>;
+  /** Changes `downAfterMs`: a machine under load makes a living master look dead when that is short. */
+  setDownAfter(milliseconds: number): Promise<void>;
   /** Forgets all data. */
   flush(): Promise<void>;
   stop(): Promise<void>;
@@ -70,7 +74,9 @@ export async function startSentinel(options: TestSentinelOptions = {}): Promise<
       await until(async () => {
         const state = await client.call('SENTINEL', 'MASTER', MASTER);
         const fields = new Map(pairs(state));
-        return fields.get('num-slaves') === '2' && fields.get('num-other-sentinels') === String(SENTINELS - 1);
+        const replicas = (await client.call('SENTINEL', 'REPLICAS', MASTER)) as unknown[];
+        const linked = replicas.filter((replica) => new Map(pairs(replica)).get('master-link-status') === 'ok');
+        return linked.length === 2 && fields.get('num-other-sentinels') === String(SENTINELS - 1);
       }, 'a Sentinel to know all others');
   } catch (error) {
     await stop();
@@ -88,9 +94,14 @@ export async function startSentinel(options: TestSentinelOptions = {}): Promise<
   const place = `${list}/?master=${MASTER}&sentinelPassword=${encodeURIComponent(PASSWORD)}`;
   return {
     nodes,
+    url: `${scheme}://${place}`,
     address: redisAddress(`${scheme}://${place}`, 'sentinel', tls?.certificates),
     restricted: redisAddress(`${scheme}://${ACCOUNT}${place}`, 'sentinel', tls?.certificates),
     master,
+    async setDownAfter(milliseconds) {
+      const settings = Object.entries(downAfter(milliseconds)).flat();
+      for (const { client } of sentinels) await client.call('SENTINEL', 'SET', MASTER, ...settings);
+    },
     async flush() {
       await (await master()).client.flushall();
     },
@@ -133,9 +144,7 @@ async function startOne(masterPort: number, { downAfterMs = 5_000, tls }: TestSe
       `requirepass ${PASSWORD}`,
       `sentinel sentinel-pass ${PASSWORD}`,
       `sentinel monitor ${MASTER} 127.0.0.1 ${masterPort} ${QUORUM}`,
-      `sentinel down-after-milliseconds ${MASTER} ${downAfterMs}`,
-      // A failover that did not succeed is tried again after twice this.
-      `sentinel failover-timeout ${MASTER} ${5 * downAfterMs}`,
+      ...Object.entries(downAfter(downAfterMs)).map(([name, value]) => `sentinel ${name} ${MASTER} ${value}`),
     ];
     await writeFile(file, `${lines.join('\n')}\n`);
     process = await launch(port, [file, '--sentinel']);
@@ -153,6 +162,11 @@ async function startOne(masterPort: number, { downAfterMs = 5_000, tls }: TestSe
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function downAfter(milliseconds: number): RedisSettings {
+  // A failover that did not succeed is tried again after twice its time-out.
+  return { 'down-after-milliseconds': milliseconds, 'failover-timeout': 5 * milliseconds };
 }
 
 /** Names and values in turn, as pairs. */

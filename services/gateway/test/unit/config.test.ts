@@ -444,3 +444,12 @@ test('FANFARE_MIN_REPLICAS needs a Redis', () => {
   expect(readConfig({ FANFARE_MIN_REPLICAS: '2', REDIS_URL: 'redis://127.0.0.1' }).minReplicas).toBe(2);
   expect(mistakes({ FANFARE_MIN_REPLICAS: '101', REDIS_URL: 'redis://127.0.0.1' })[0]).toMatch('from 0 to 100');
 });
+
+test('FANFARE_TAIL_FROM=replica needs to know the replicas', () => {
+  const needs = 'FANFARE_TAIL_FROM=replica needs REDIS_MODE=sentinel or REDIS_MODE=cluster, which know the replicas';
+  const env = { FANFARE_TAIL_FROM: 'replica' };
+  expect(mistakes(env)).toEqual([needs]);
+  expect(mistakes({ ...env, REDIS_URL: 'redis://a' })).toEqual([needs]);
+  expect(readConfig({ ...env, REDIS_URL: 'redis://a,b', REDIS_MODE: 'cluster' }).tailFrom).toBe('replica');
+  expect(readConfig({}).tailFrom).toBe('master');
+});

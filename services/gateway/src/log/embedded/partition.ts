@@ -2,7 +2,7 @@ import { compareIds, idTime, type Message, type NewMessage } from '../../message
 import { Queue } from '../../queue.ts';
 import { keptOf, longestTtlSeconds, type Retention } from '../../retention.ts';
 import { expiryBound } from '../completeness.ts';
-import { aliveIn, type HeldEntry, pageOf } from '../history-page.ts';
+import { aliveIn, type HeldEntry, MAX_LAST_SIZE, pageOf } from '../history-page.ts';
 import type { HistoryPage } from '../log.ts';
 
 /** What a message takes in memory besides its data, about. */
@@ -89,10 +89,13 @@ export class EmbeddedPartition {
     const history = this.#channels.get(channel);
     const messages: Message[] = [];
     const bound = this.#bound(channel, nowMs);
-    for (let i = (history?.length ?? 0) - 1; i >= 0 && messages.length < limit; i--) {
+    let size = 0;
+    for (let i = (history?.length ?? 0) - 1; i >= 0 && messages.length < limit && size < MAX_LAST_SIZE; i--) {
       const entry = history?.at(i);
       const message = entry === undefined ? undefined : aliveIn(entry, bound, nowMs);
-      if (message !== undefined) messages.push(message);
+      if (message === undefined) continue;
+      messages.push(message);
+      size += message.data.length;
     }
     return messages.reverse();
   }

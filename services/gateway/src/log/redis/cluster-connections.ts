@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { HostPort } from '../../redis-address.ts';
 import type { ClusterMap } from './cluster-map.ts';
 import { CommandConnection, type Commands, type ConnectionSettings } from './connection.ts';
+import { connectionTrouble } from './denials.ts';
 import { endpointAt } from './endpoint.ts';
 import { notConnected } from './failure.ts';
 import { redirectOf } from './redirect.ts';
@@ -47,9 +48,16 @@ export class ClusterConnections implements Commands {
   }
 
   get ready(): boolean {
-    for (let partition = 0; partition < this.#partitions; partition++)
-      if (!this.#masterOf(partition)?.ready) return false;
-    return true;
+    return this.trouble === undefined;
+  }
+
+  get trouble(): string | undefined {
+    for (let partition = 0; partition < this.#partitions; partition++) {
+      const master = this.#masterOf(partition);
+      const trouble = master === undefined ? connectionTrouble(this.#map.trouble) : master.trouble;
+      if (trouble !== undefined) return trouble;
+    }
+    return undefined;
   }
 
   get untilReady(): Promise<void> {

@@ -1,16 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 import type { HostPort, RedisAddress } from '../../redis-address.ts';
+import { ask } from './ask.ts';
 import { backoffMs } from './backoff.ts';
-import { type ConnectionSettings, closeConnection } from './connection.ts';
-import { endpointAt, type Located, type Locator } from './endpoint.ts';
+import type { ConnectionSettings } from './connection.ts';
+import { endpointAt, type Located, type Locator, type TailFrom } from './endpoint.ts';
 import { reasonOf } from './failure.ts';
 import { hashTag } from './keys.ts';
 import { redirectOf } from './redirect.ts';
+import { oneOf, shuffled } from './shuffle.ts';
 import { slotOf } from './slot.ts';
-
-/** How long one node may take to tell the map, milliseconds. Another one is asked then. */
-const ASK_TIMEOUT_MS = 1_000;
 
 /** Between two looks at the map, at least, milliseconds: a cluster that is down is not asked all the time. */
 const MIN_PAUSE_MS = 100;
@@ -19,7 +17,7 @@ const MIN_PAUSE_MS = 100;
 type SlotRange = [first: number, last: number, ...nodes: [host: string | null, port: number, ...more: unknown[]][]];
 
 /**
- * Which master of a Redis Cluster holds each partition.
+ * Which master of a Redis Cluster holds each partition, and which replicas that has.
  *
  * It is looked up when it is not known, when a connection breaks or a command is not answered in time, and corrected by
  * each MOVED. It may be out of date; then what is asked says so.
@@ -29,12 +27,14 @@ export class ClusterMap implements Locator {
   readonly #settings: ConnectionSettings;
   readonly #slots: readonly number[];
   readonly #owners: (HostPort | undefined)[];
+  /** By partition. */
+  #replicas: readonly (readonly HostPort[])[] = [];
   /** All nodes that the cluster told of: any may be asked next. */
   #nodes: readonly HostPort[] = [];
   readonly #watchers = new Set<() => void>();
   readonly #closing = new AbortController();
   #refreshing: Promise<void> | undefined;
-  #asking: Redis | undefined;
+  #trouble = '';
 
   constructor(address: RedisAddress, settings: ConnectionSettings, partitions: number) {
     this.address = address;
@@ -42,6 +42,11 @@ export class ClusterMap implements Locator {
     this.#slots = Array.from({ length: partitions }, (_, partition) => slotOf(hashTag(partition)));
     this.#owners = Array.from({ length: partitions });
     void this.#findAll();
+  }
+
+  /** Why a partition's master is not known. */
+  get trouble(): string {
+    return this.#trouble || 'some slots are held by no master';
   }
 
   /** Undefined while it is not known. */
@@ -66,20 +71,23 @@ export class ClusterMap implements Locator {
     void this.#refresh().catch(() => {});
   }
 
-  async locate(partition: number, failure: unknown): Promise<Located> {
+  async locate(partition: number, failure: unknown, from: TailFrom): Promise<Located> {
     const redirect = redirectOf(failure, this.#owners[partition]);
-    if (redirect?.kind === 'ask') return { endpoint: endpointAt(redirect.node, this.address), asking: true };
+    if (redirect?.kind === 'ask') return this.#located(redirect.node, { asking: true });
     if (redirect?.kind === 'moved') this.moved(partition, redirect.node);
     else if (failure !== undefined || this.#owners[partition] === undefined) await this.#refresh();
+    // Replicas come and go without a word. Where the map cannot be had, the one from before will do.
+    else if (from === 'replica') await this.#refresh().catch(() => {});
+    const replica = from === 'replica' ? oneOf(this.#replicas[partition] ?? []) : undefined;
+    if (replica !== undefined) return this.#located(replica, { replica: true, readonly: true });
     const owner = this.#owners[partition];
     if (owner === undefined) throw new Error('no master of the cluster holds the partition');
-    return { endpoint: endpointAt(owner, this.address), asking: false };
+    return this.#located(owner);
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
     this.#watchers.clear();
-    this.#asking?.disconnect();
     await this.#refreshing?.catch(() => {});
   }
 
@@ -92,6 +100,14 @@ export class ClusterMap implements Locator {
       await pause(MIN_PAUSE_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
       this.#refreshing = undefined;
     };
+    refreshing.then(
+      () => {
+        this.#trouble = '';
+      },
+      (error) => {
+        this.#trouble = reasonOf(error);
+      },
+    );
     void refreshing.then(forget, forget);
     return refreshing;
   }
@@ -102,7 +118,8 @@ export class ClusterMap implements Locator {
     const { signal } = this.#closing;
     let told = '';
     for (let attempt = 1; !signal.aborted && this.#owners.includes(undefined); attempt++) {
-      const reason = await this.#refresh().then(() => 'some slots are held by no master', reasonOf);
+      await this.#refresh().catch(() => {});
+      const reason = this.trouble;
       if (signal.aborted || !this.#owners.includes(undefined)) return;
       if (reason !== told && !denials.heard(reason))
         logger.warn({ reason }, 'the Redis Cluster cannot be used; trying again');
@@ -118,39 +135,16 @@ export class ClusterMap implements Locator {
     for (const node of [...shuffled(this.#nodes), ...shuffled(strangers)]) {
       if (this.#closing.signal.aborted) return;
       try {
-        this.#learn(await this.#slotsBy(node), node);
+        const name = `${this.#settings.clientName}:map`;
+        const { signal } = this.#closing;
+        const ranges = await ask(endpointAt(node, this.address), name, (redis) => redis.cluster('SLOTS'), signal);
+        this.#learn(ranges as SlotRange[], node);
         return;
       } catch (error) {
         failure = error;
       }
     }
     throw failure;
-  }
-
-  async #slotsBy(node: HostPort): Promise<SlotRange[]> {
-    const redis = new Redis({
-      ...endpointAt(node, this.address),
-      lazyConnect: true,
-      enableReadyCheck: false,
-      connectionName: `${this.#settings.clientName}:map`,
-      connectTimeout: ASK_TIMEOUT_MS,
-      socketTimeout: ASK_TIMEOUT_MS,
-      disconnectTimeout: MIN_PAUSE_MS,
-      retryStrategy: () => null,
-    });
-    this.#asking = redis;
-    let reason: unknown;
-    redis.on('error', (error) => {
-      reason = error;
-    });
-    try {
-      await redis.connect();
-      return (await redis.cluster('SLOTS')) as SlotRange[];
-    } catch (error) {
-      throw reason ?? error;
-    } finally {
-      await closeConnection(redis);
-    }
   }
 
   /** No host means that of who was asked. */
@@ -163,10 +157,18 @@ export class ClusterMap implements Locator {
     this.#nodes = told
       .flatMap(({ nodes }) => nodes)
       .filter((node, i, all) => all.findIndex((other) => isSame(node, other)) === i);
-    this.#slots.forEach((slot, partition) => {
-      this.#owners[partition] = told.find(({ first, last }) => first <= slot && slot <= last)?.nodes[0];
+    const holders = this.#slots.map(
+      (slot) => told.find(({ first, last }) => first <= slot && slot <= last)?.nodes ?? [],
+    );
+    this.#replicas = holders.map(([, ...replicas]) => replicas);
+    holders.forEach(([master], partition) => {
+      this.#owners[partition] = master;
     });
     this.#tell();
+  }
+
+  #located(node: HostPort, kind: Partial<Located> = {}): Located {
+    return { endpoint: endpointAt(node, this.address), asking: false, replica: false, readonly: false, ...kind };
   }
 
   #tell(): void {
@@ -176,11 +178,4 @@ export class ClusterMap implements Locator {
 
 function isSame(a: HostPort, b: HostPort): boolean {
   return a.host === b.host && a.port === b.port;
-}
-
-function shuffled<T>(items: readonly T[]): T[] {
-  return items
-    .map((item) => ({ item, place: Math.random() }))
-    .sort((a, b) => a.place - b.place)
-    .map(({ item }) => item);
 }

@@ -1,8 +1,10 @@
+import { isIP, type Socket } from 'node:net';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from '../../logger.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
+import type { HostPort } from '../../redis-address.ts';
 import { backoffMs } from './backoff.ts';
-import type { Denials } from './denials.ts';
+import { connectionTrouble, type Denials } from './denials.ts';
 import type { Endpoint } from './endpoint.ts';
 import { notConnected, reasonOf } from './failure.ts';
 import type { ScriptCommands, Scripts } from './scripts.ts';
@@ -34,6 +36,8 @@ export interface ConnectionSettings {
 export interface Commands {
   /** True while every partition can be reached. */
   readonly ready: boolean;
+  /** Why one cannot, in a line; undefined while they are ready. */
+  readonly trouble: string | undefined;
   /** Resolves when that is so for the first time, or when they are closed. */
   readonly untilReady: Promise<void>;
   /**
@@ -80,6 +84,17 @@ export function sessionConnection(
   });
 }
 
+/**
+ * Ends a connection that leads elsewhere than to the new master. One that is being made is let be: ioredis would not try
+ * again. A master that is told by its name is taken to be the one that is connected where the port is the same.
+ */
+export function leaveFor({ host, port }: HostPort, redis: Redis, reconnect: boolean): void {
+  if (redis.status !== 'connect' && redis.status !== 'ready') return;
+  const { remoteAddress, remotePort } = redis.stream as Socket;
+  if (remotePort === port && (remoteAddress === host || isIP(host) === 0)) return;
+  redis.disconnect(reconnect);
+}
+
 /** Closes a connection; resolves when its socket is gone. */
 export async function closeConnection(redis: Redis): Promise<void> {
   // Between two attempts there is no socket, and ioredis tells of no end.
@@ -98,6 +113,8 @@ export class CommandConnection implements Commands {
   readonly #settings: ConnectionSettings;
   readonly #purpose: string;
   #lastError = '';
+  /** What went wrong since there was a connection. */
+  #reason = '';
   #state: 'new' | 'ready' | 'lost' = 'new';
   readonly #firstReady = Promise.withResolvers<void>();
   #corked = false;
@@ -119,6 +136,7 @@ export class CommandConnection implements Commands {
     });
     this.redis.on('error', (error) => {
       this.#lastError = reasonOf(error);
+      this.#reason = this.#lastError;
       settings.metrics.logError('connect');
     });
     this.redis.on('ready', () => this.#became('ready'));
@@ -127,6 +145,10 @@ export class CommandConnection implements Commands {
 
   get ready(): boolean {
     return this.redis.status === 'ready';
+  }
+
+  get trouble(): string | undefined {
+    return this.ready ? undefined : connectionTrouble(this.#reason);
   }
 
   get untilReady(): Promise<void> {
@@ -174,6 +196,7 @@ export class CommandConnection implements Commands {
     this.#state = state;
     const fields = { connection: this.#purpose };
     if (state === 'ready') {
+      this.#reason = '';
       this.#firstReady.resolve();
       logger.info(fields, 'connected to Redis');
     } else if (!denied) logger.warn({ ...fields, reason: this.#lastError }, 'no connection to Redis; trying again');

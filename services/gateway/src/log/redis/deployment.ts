@@ -1,8 +1,10 @@
 import type { RedisAddress } from '../../redis-address.ts';
 import { ClusterConnections } from './cluster-connections.ts';
 import { ClusterMap } from './cluster-map.ts';
-import { CommandConnection, type Commands, type ConnectionSettings } from './connection.ts';
-import { endpointOf, type Locator } from './endpoint.ts';
+import { CommandConnection, type Commands, type ConnectionSettings, leaveFor } from './connection.ts';
+import { endpointAt, endpointOf, type Locator } from './endpoint.ts';
+import { SentinelReplicas } from './sentinel-replicas.ts';
+import { SentinelWatch } from './sentinel-watch.ts';
 
 /** How connections are made to what runs at an address: one master for all partitions, or several. */
 export interface Deployment extends Locator {
@@ -16,7 +18,8 @@ export interface Deployment extends Locator {
 }
 
 export function createDeployment(address: RedisAddress, settings: ConnectionSettings, partitions: number): Deployment {
-  return address.mode === 'cluster' ? cluster(address, settings, partitions) : oneMaster(address, settings);
+  if (address.mode === 'cluster') return cluster(address, settings, partitions);
+  return address.mode === 'sentinel' ? sentinels(address, settings) : oneMaster(address, settings);
 }
 
 function oneMaster(address: RedisAddress, settings: ConnectionSettings): Deployment {
@@ -27,8 +30,32 @@ function oneMaster(address: RedisAddress, settings: ConnectionSettings): Deploym
       opened?.(connection);
       return connection;
     },
-    locate: async () => ({ endpoint, asking: false }),
+    locate: async () => ({ endpoint, asking: false, replica: false, readonly: false }),
     close: async () => {},
+  };
+}
+
+function sentinels(address: RedisAddress, settings: ConnectionSettings): Deployment {
+  const endpoint = endpointOf(address);
+  const replicas = new SentinelReplicas(address, settings);
+  const watch = new SentinelWatch(address, settings);
+  const master = { endpoint, asking: false, replica: false, readonly: false };
+  return {
+    commands(purpose, timeoutMs, opened) {
+      const connection = new CommandConnection(settings, endpoint, purpose, timeoutMs);
+      watch.watch((by) => leaveFor(by, connection.redis, true));
+      opened?.(connection);
+      return connection;
+    },
+    async locate(_partition, _failure, from) {
+      const replica = from === 'replica' ? await replicas.find() : undefined;
+      if (replica !== undefined) return { ...master, endpoint: endpointAt(replica, address), replica: true };
+      return { ...master, watch: (replaced) => watch.watch(replaced) };
+    },
+    async close() {
+      replicas.close();
+      await watch.close();
+    },
   };
 }
 
@@ -37,7 +64,7 @@ function cluster(address: RedisAddress, settings: ConnectionSettings, partitions
   return {
     commands: (purpose, timeoutMs, opened = () => {}) =>
       new ClusterConnections(map, settings, partitions, purpose, timeoutMs, opened),
-    locate: (partition, failure) => map.locate(partition, failure),
+    locate: (partition, failure, from) => map.locate(partition, failure, from),
     close: () => map.close(),
   };
 }

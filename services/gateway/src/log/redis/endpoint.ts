@@ -22,22 +22,40 @@ export type Endpoint = Pick<
   | 'enableTLSForSentinelMode'
 >;
 
+/** Where tails read. */
+export type TailFrom = 'master' | 'replica';
+
 /** Where one session of a tail goes. */
 export interface Located {
   readonly endpoint: Endpoint;
   /** True when each command must say that it knows that the slot is only on its way there (ASKING). */
   readonly asking: boolean;
+  /** True when it is a replica: good for reads only, and maybe behind. */
+  readonly replica: boolean;
+  /** True when the connection must say first that what a replica has will do (READONLY). */
+  readonly readonly: boolean;
+  /** Tells when another master takes over, where that can be known; the answer ends it. */
+  readonly watch?: (replaced: (by: HostPort) => void) => () => void;
 }
 
-/** Says where a partition's master is. */
+/** Says where a partition's log can be read. */
 export interface Locator {
-  /** `failure`: what the session before this one ended with. Rejects while no master can be found. */
-  locate(partition: number, failure: unknown): Promise<Located>;
+  /**
+   * Leads to the partition's master, or to one of its replicas where `from` says so and one can be used. `failure`: what
+   * the session before this one ended with. Rejects while no master can be found.
+   */
+  locate(partition: number, failure: unknown, from: TailFrom): Promise<Located>;
 }
 
 /** Leads to that server. */
 export function endpointAt({ host, port }: HostPort, address: RedisAddress): Endpoint {
   return { ...accountOf(address), host, port };
+}
+
+/** Leads to that Sentinel. */
+export function sentinelAt({ host, port }: HostPort, { sentinel, tls }: RedisAddress): Endpoint {
+  const { username, password } = sentinel ?? {};
+  return { host, port, username, password, ...(tls === undefined ? {} : { tls: { ...tls } }) };
 }
 
 /** Leads to the one Redis, or to whichever the Sentinels say is the master at the time of connecting. */

@@ -6,12 +6,12 @@ const NOT_WRITTEN = /^Stream isn't writeable/;
 /**
  * What failed, without what was sent: ioredis hangs the command's arguments (messages, and in a handshake the password)
  * on the errors that Redis replies, so those must not be logged or handed on as they are. A transaction fails as a whole
- * (EXECABORT): what counts is what its first command failed with.
+ * (EXECABORT), and so does a connection to a name with several addresses: what counts is what failed first.
  */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const causes = 'previousErrors' in error && Array.isArray(error.previousErrors) ? error.previousErrors : [];
-  const [first] = causes;
+  const causes = 'previousErrors' in error ? error.previousErrors : error instanceof AggregateError ? error.errors : [];
+  const [first] = Array.isArray(causes) ? causes : [];
   return first instanceof Error ? first.message : error.message;
 }
 

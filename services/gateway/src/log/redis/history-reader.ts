@@ -2,19 +2,20 @@ import type { ChainableCommander } from 'ioredis';
 import { compareIds, type Message, partitionOf, ZERO_ID } from '../../message.ts';
 import { keptOf, type Retention } from '../../retention.ts';
 import { expiryBound } from '../completeness.ts';
-import { aliveIn, type Look, pageOf } from '../history-page.ts';
+import { aliveIn, type Look, MAX_LAST_SIZE, pageOf } from '../history-page.ts';
 import type { HistoryPage } from '../log.ts';
 import type { Commands, ConnectionSettings } from './connection.ts';
 import { type RawEntry, readHistoryEntry } from './entry.ts';
 import { readFailure, reasonOf } from './failure.ts';
 import { floorKey, historyKey, logKey } from './keys.ts';
 import { Lives } from './lives.ts';
+import { ReadSize } from './read-size.ts';
 
 /** The highest id there can be: nothing comes after it, and Redis refuses to look. */
 const LAST_ID = '18446744073709551615-18446744073709551615';
 
-/** Messages in one read backwards, at least. */
-const MIN_READ = 16;
+/** Entries in one read, at most. */
+const MAX_READ = 512;
 
 /** What Redis replies to TIME: seconds and microseconds. */
 type Time = [seconds: string, microseconds: string];
@@ -29,6 +30,7 @@ export class HistoryReader {
   readonly #retention: Retention;
   readonly #lives: Lives;
   readonly #connection: ConnectionSettings;
+  readonly #size = new ReadSize(MAX_READ);
 
   constructor(commands: Commands, partitions: number, retention: Retention, connection: ConnectionSettings) {
     this.#commands = commands;
@@ -57,17 +59,21 @@ export class HistoryReader {
     const partition = partitionOf(channel, this.#partitions);
     const key = historyKey(partition, channel);
     const messages: Message[] = [];
+    let size = 0;
     let end = '+';
-    while (messages.length < limit) {
-      const count = Math.max(MIN_READ, limit - messages.length);
+    while (messages.length < limit && size < MAX_LAST_SIZE) {
+      const count = Math.min(limit - messages.length, this.#size.entries);
       const [time, raw] = await this.#atomic<[Time, RawEntry[]]>(partition, (commands) =>
         commands.time().xrevrange(key, end, '-', 'COUNT', count),
       );
       const nowMs = millisecondsOf(time);
       const bound = this.#expiryBound(channel, nowMs);
+      this.#size.learn(raw);
       for (const entry of raw) {
         const message = aliveIn(readHistoryEntry(channel, entry), bound, nowMs);
-        if (message !== undefined && messages.length < limit) messages.push(message);
+        if (message === undefined || messages.length === limit || size >= MAX_LAST_SIZE) continue;
+        messages.push(message);
+        size += message.data.length;
       }
       const oldest = raw.at(-1)?.[0];
       if (oldest === undefined || raw.length < count || compareIds(oldest, bound) < 0) break;
@@ -84,7 +90,8 @@ export class HistoryReader {
     return newest[0]?.[0] ?? ZERO_ID;
   }
 
-  async #look(channel: string, after: string, limit: number): Promise<Look> {
+  async #look(channel: string, after: string, most: number): Promise<Look> {
+    const limit = Math.min(most, this.#size.entries);
     const partition = partitionOf(channel, this.#partitions);
     const key = historyKey(partition, channel);
     // One more than asked for tells whether there is more.
@@ -103,6 +110,7 @@ export class HistoryReader {
       [time, floor, [newest], raw] = await read(bound);
       bound = this.#expiryBound(channel, millisecondsOf(time));
     }
+    this.#size.learn(raw);
     const nowMs = millisecondsOf(time);
     return {
       after,
@@ -124,17 +132,26 @@ export class HistoryReader {
     partition: number,
     add: (commands: ChainableCommander) => ChainableCommander,
   ): Promise<Replies> {
+    const run = (begin: 'multi' | 'pipeline') =>
+      this.#commands.run(partition, async ({ redis }) => {
+        const replies = (await add(redis[begin]()).exec()) ?? [];
+        for (const [error] of replies) if (error !== null) throw error;
+        return replies.map(([, reply]) => reply) as Replies;
+      });
     try {
-      const run = () => this.#commands.run(partition, async ({ redis }) => (await add(redis.multi()).exec()) ?? []);
-      const replies = await run();
-      for (const [error] of replies) if (error !== null) throw error;
-      return replies.map(([, reply]) => reply) as Replies;
+      // A Redis whose memory is full refuses transactions, also those that only read. Nothing is appended then that could come
+      // in between.
+      return await run('multi').catch((error) => (isOutOfMemory(error) ? run('pipeline') : Promise.reject(error)));
     } catch (error) {
       this.#connection.metrics.logError('history');
       this.#connection.denials.heard(reasonOf(error));
       throw readFailure(error);
     }
   }
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return reasonOf(error).startsWith('OOM');
 }
 
 function millisecondsOf([seconds, microseconds]: Time): number {

@@ -8,6 +8,7 @@ import { Appender } from './appender.ts';
 import type { CommandConnection, Commands, ConnectionSettings } from './connection.ts';
 import { Denials } from './denials.ts';
 import { createDeployment, type Deployment } from './deployment.ts';
+import type { TailFrom } from './endpoint.ts';
 import { HistoryReader } from './history-reader.ts';
 import { Replication } from './replication.ts';
 import { loadScripts } from './scripts.ts';
@@ -37,6 +38,8 @@ export interface RedisLogOptions extends Retention {
   /** Default: 5,000. */
   readonly commandTimeoutMs?: number;
   readonly tailTiming?: TailTiming;
+  /** Where tails read. `replica` needs Sentinels or a Cluster. Default: `master`. */
+  readonly tailFrom?: TailFrom;
 }
 
 /** The shared log on Redis Streams (Redis 6.2 or later). Connects at once, and for ever again. */
@@ -81,21 +84,26 @@ class RedisLog implements Log {
   }
 
   get healthy(): boolean {
-    return (
-      this.#publishing.ready &&
-      this.#reading.ready &&
-      this.#tails.length === this.partitions &&
-      this.#tails.every((tail) => tail.healthy)
-    );
+    return this.trouble === undefined;
+  }
+
+  get trouble(): string | undefined {
+    const connections = this.#publishing.trouble ?? this.#reading.trouble;
+    if (connections !== undefined || this.#tails.length === 0) return connections ?? 'the log is not followed yet';
+    for (const { trouble } of this.#tails) if (trouble !== undefined) return trouble;
+    return undefined;
   }
 
   async follow(listener: TailListener, recentBytes: number): Promise<void> {
     if (this.#closed) return;
-    const { logSize = LOG_SIZE, tailTiming: timing = TAIL_TIMING } = this.#options;
+    const { logSize = LOG_SIZE, tailTiming: timing = TAIL_TIMING, tailFrom: from = 'master' } = this.#options;
     this.#tails = Array.from({ length: this.partitions }, (_, partition) => {
       const settings = {
         connection: this.#settings,
         locator: this.#deployment,
+        from,
+        // Not the one for appends: that may have to wait for replicas.
+        master: this.#reading,
         partition,
         historyTtlSeconds: longestTtlSeconds(this.#options),
         logSize,

@@ -86,7 +86,7 @@ export class Unseen {
   }
 }
 
-/** `known` may know less than the entry that was met. */
-function isSame(known: Held, met: Held): boolean {
+/** True when `met` is what is known under its id; `known` may know less of it. */
+export function isSame(known: Held, met: Held): boolean {
   return known.channel === met.channel && (known.data === '' || known.data === met.data);
 }

@@ -8,7 +8,7 @@ import { silentLogger, silentMetrics } from '../../support/silent.ts';
 import { TailLedger } from '../../support/tail-ledger.ts';
 
 /** Short, so that a test need not wait for what takes seconds in earnest. */
-export const QUICK: TailTiming = { blockMs: 200, marginMs: 400, unseenMs: 800 };
+export const QUICK: TailTiming = { blockMs: 200, marginMs: 400, unseenMs: 800, awayMs: 1_000 };
 
 /** The log as one node has it, with what its tail tells. */
 export interface LogNode {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Commands } from '../../../src/log/redis/connection.ts';
 import { Denials } from '../../../src/log/redis/denials.ts';
 import { createDeployment } from '../../../src/log/redis/deployment.ts';
 import { loadScripts } from '../../../src/log/redis/scripts.ts';
@@ -14,6 +15,7 @@ import { type LogNode, QUICK, startLogNode } from './node.ts';
 let redis: TestRedis;
 let a: LogNode;
 let b: LogNode;
+const closing: Commands[] = [];
 
 beforeEach(async () => {
   redis = await startRedis();
@@ -21,7 +23,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all([a.log.close(), b.log.close()]);
+  await Promise.all([a.log, b.log, ...closing.splice(0)].map((each) => each.close()));
   await redis.stop();
   expect([...a.ledger.violations, ...b.ledger.violations]).toEqual([]);
 });
@@ -151,11 +153,12 @@ test('a tail that does not bring what was appended is not healthy, and a message
   // Nothing comes after it: only time tells that it does not come.
   const never = `${Date.now() + 60_000}-0`;
   tail.appended({ id: never, channel: 'c', data: '"never"' });
-  expect(tail.healthy).toBe(true);
-  await until(() => !tail.healthy, 'the tail to be unhealthy');
+  expect(tail.trouble).toBeUndefined();
+  await until(() => tail.trouble !== undefined, 'the tail to be unhealthy');
+  expect(tail.trouble).toBe('the tail of partition 0 does not bring what was appended');
   await until(() => ledger.floors().length === 2, 'the floor to rise');
   expect(compareIds(ledger.floors().at(-1) as string, never)).toBeGreaterThan(0);
-  await until(() => tail.healthy, 'the tail to be healthy');
+  await until(() => tail.trouble === undefined, 'the tail to be healthy');
 
   // Another message comes after it: it was passed.
   const lost = `${Date.now() + 90_000}-0`;
@@ -200,6 +203,17 @@ function follow(): { tail: Tail; ledger: TailLedger } {
   const denials = new Denials(logger);
   const connection = { clientName: 'test', scripts: loadScripts(), logger, metrics: silentMetrics(), denials };
   const locator = createDeployment(redisAddress(redis.url), connection, 1);
-  const settings = { connection, locator, partition: 0, historyTtlSeconds: 3_600, logSize: 1_000, timing: QUICK };
+  const master = locator.commands('test', 1_000);
+  closing.push(master);
+  const settings = {
+    connection,
+    locator,
+    from: 'master' as const,
+    master,
+    partition: 0,
+    historyTtlSeconds: 3_600,
+    logSize: 1_000,
+    timing: QUICK,
+  };
   return { tail: new Tail(settings, ledger, 0), ledger };
 }

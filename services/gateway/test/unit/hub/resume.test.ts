@@ -4,7 +4,7 @@ import { formatCursor } from '../../../src/cursor.ts';
 import { Hub } from '../../../src/hub/hub.ts';
 import { createEmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import type { Log } from '../../../src/log/log.ts';
-import { compareIds, type Message } from '../../../src/message.ts';
+import { compareIds } from '../../../src/message.ts';
 import { HubClient } from '../../support/hub-client.ts';
 import { silentLogger, silentMetrics } from '../../support/silent.ts';
 import { until } from '../../support/until.ts';
@@ -36,58 +36,6 @@ async function start(recentBytes: number, partitions = 1, historySize = 10_000):
     recentBytes,
   );
   return { log, hub };
-}
-
-interface TailBatch {
-  readonly messages: readonly Message[];
-  readonly position: string;
-}
-
-/** A node whose tail moves only when it is told to. */
-class TestNode {
-  readonly hub: Hub;
-  #next = 0;
-
-  constructor(log: Log, recentBytes: number, floor: string) {
-    this.hub = new Hub(log, recentBytes, metrics, logger);
-    this.hub.floor(0, floor);
-  }
-
-  advance(batches: readonly TailBatch[], count: number): void {
-    for (const { messages, position } of batches.slice(this.#next, this.#next + count)) {
-      this.hub.deliver(0, messages, position);
-      this.#next++;
-    }
-  }
-}
-
-/** Several nodes on one log, and the batches that their tails will bring. */
-async function startNodes(
-  count: number,
-  recentBytes: number,
-): Promise<{ log: Log; batches: TailBatch[]; nodes: TestNode[] }> {
-  const batches: TailBatch[] = [];
-  let floorId = '';
-  const log = createEmbeddedLog({
-    partitions: 1,
-    historySize: 10_000,
-    historyTtlSeconds: 3600,
-    logger,
-    metrics,
-  });
-  open.push(log);
-  await log.follow(
-    {
-      floor: (_, floor) => {
-        floorId = floor;
-      },
-      deliver: (_, messages, position) => batches.push({ messages: [...messages], position }),
-      skipped: () => expect.unreachable('nothing is skipped here'),
-    },
-    recentBytes,
-  );
-  const nodes = Array.from({ length: count }, () => new TestNode(log, recentBytes, floorId));
-  return { log, batches, nodes };
 }
 
 describe('a client that comes back', () => {
@@ -138,59 +86,6 @@ describe('a client that comes back', () => {
           await until(() => got.length + final.ids.length >= accepted.length && final.live, 'every message');
           final.close();
           expect([...got, ...final.ids]).toEqual(accepted);
-          await log.close();
-        },
-      ),
-      { numRuns: 60 },
-    );
-  });
-
-  test('has every message once and in order though it hops between nodes that are not equally far', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.record({
-          recentBytes: fc.constantFrom(500, 3000, 100_000),
-          steps: fc.array(
-            fc.record({
-              publishes: fc.integer({ min: 0, max: 300 }),
-              // How many of the batches that it has not seen each node's tail brings in this step.
-              advance: fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 3 })),
-              hop: fc.option(fc.integer({ min: 0, max: 1 }), { nil: undefined }),
-            }),
-            { minLength: 3, maxLength: 12 },
-          ),
-        }),
-        async ({ recentBytes, steps }) => {
-          const { log, batches, nodes } = await startNodes(2, recentBytes);
-          const accepted: string[] = [];
-          const got: string[] = [];
-          let cursor = nodes[0]?.hub.position(0) ?? '';
-          let client: HubClient | undefined;
-          const hopTo = (node: TestNode | undefined): void => {
-            client?.close();
-            expect(client?.gaps ?? []).toEqual([]);
-            got.push(...(client?.ids ?? []));
-            cursor = client?.ids.at(-1) ?? cursor;
-            client = node === undefined ? undefined : new HubClient(node.hub).follow(['a', 'b'], { cursor });
-          };
-          hopTo(nodes[0]);
-          for (const { publishes, advance, hop } of steps) {
-            const outcomes = await log.appendMany(
-              Array.from({ length: publishes }, (_, i) => ({ channel: i % 3 === 0 ? 'a' : 'b', data: String(i) })),
-            );
-            accepted.push(...outcomes.map((outcome) => (outcome instanceof Error ? 'error' : outcome.id)));
-            await new Promise((resolve) => setImmediate(resolve));
-            for (const [i, node] of nodes.entries()) node.advance(batches, advance[i] ?? 0);
-            if (hop !== undefined) hopTo(nodes[hop]);
-          }
-          await until(() => accepted.length === 0 || batches.at(-1)?.position === accepted.at(-1), 'the log');
-          for (const node of nodes) node.advance(batches, batches.length);
-          await until(
-            () => client?.live === true && got.length + client.ids.length >= accepted.length,
-            'every message',
-          );
-          hopTo(undefined);
-          expect(got).toEqual(accepted);
           await log.close();
         },
       ),

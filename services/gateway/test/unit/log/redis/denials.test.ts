@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Denials } from '../../../../src/log/redis/denials.ts';
+import { connectionTrouble, Denials } from '../../../../src/log/redis/denials.ts';
 import { silentLogger } from '../../../support/silent.ts';
 
 test('each kind of denial is said once, and nothing else is one', () => {
@@ -14,4 +14,13 @@ test('each kind of denial is said once, and nothing else is one', () => {
   }
   expect(said).toHaveLength(3);
   for (const line of said) expect(line).toMatch(/^error: Redis denies/);
+});
+
+test.each([
+  ['connect ECONNREFUSED 127.0.0.1:6379', 'no connection to Redis (connect ECONNREFUSED 127.0.0.1:6379)'],
+  ['NOAUTH Authentication required.', 'Redis denies access (NOAUTH Authentication required.)'],
+  ['two\r\nlines\n', 'no connection to Redis (two lines)'],
+  ['', 'no connection to Redis'],
+])('%j is told as one line', (reason, line) => {
+  expect(connectionTrouble(reason)).toBe(line);
 });

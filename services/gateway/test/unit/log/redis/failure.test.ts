@@ -1,6 +1,6 @@
 import { ReplyError } from 'ioredis';
 import { expect, test } from 'vitest';
-import { appendFailure, notConnected, readFailure } from '../../../../src/log/redis/failure.ts';
+import { appendFailure, notConnected, readFailure, reasonOf } from '../../../../src/log/redis/failure.ts';
 
 function reply(message: string): Error {
   return Object.assign(new ReplyError(message), { command: { name: 'evalsha', args: ['"a secret message"'] } });
@@ -45,4 +45,10 @@ test('no error carries on what was sent', () => {
     expect(all).not.toContain('secret');
     expect(error.cause).toBe('OOM');
   }
+});
+
+test('a name with several addresses fails with what the first of them failed with', () => {
+  const failures = [new Error('connect ECONNREFUSED ::1:6379'), new Error('connect ECONNREFUSED 127.0.0.1:6379')];
+  expect(reasonOf(new AggregateError(failures))).toBe('connect ECONNREFUSED ::1:6379');
+  expect(reasonOf(new AggregateError([], 'none'))).toBe('none');
 });
