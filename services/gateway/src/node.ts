@@ -139,7 +139,7 @@ export async function startNode(config: Config, version: string, logger: Logger)
     ready = log
       .follow(
         {
-          floor: (partition, floor) => hub.floor(partition, floor),
+          floor: (partition, floor, goneAfter) => hub.floor(partition, floor, goneAfter),
           deliver: (partition, messages, position) => hub.deliver(partition, messages, position),
           skipped: (partition, after, position) => hub.skipped(partition, after, position),
         },

@@ -1,6 +1,6 @@
 import { type Cursor, parseCursor } from '../cursor.ts';
 import type { Logger } from '../logger.ts';
-import { compareIds, idBefore, type Message, partitionOf } from '../message.ts';
+import { compareIds, idBefore, type Message, partitionOf, ZERO_ID } from '../message.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Connection } from './connection.ts';
 import { tellGap } from './gap.ts';
@@ -74,14 +74,19 @@ export class Hub {
     this.#partition(partition).deliver(messages, position);
   }
 
-  /** The partition's floor rose: whoever follows it live may have missed messages, and is told. */
-  floor(number: number, floor: string): void {
+  /**
+   * The partition's floor rose: whoever follows it live may have missed messages after this node's position, or after `goneAfter` where that is
+   * older, and is told. The floor may lie ahead of what was delivered. The first floor is where the partition starts.
+   */
+  floor(number: number, floor: string, goneAfter?: string): void {
     const partition = this.#partition(number);
-    const before = partition.position;
+    const { position } = partition;
+    const after = goneAfter !== undefined && compareIds(goneAfter, position) < 0 ? goneAfter : position;
     this.#reads.forget();
     partition.floor = floor;
-    for (const subscription of partition.live()) tellGap(this.#metrics, subscription, before, 'rewound');
-    if (compareIds(floor, before) > 0) partition.jump(floor);
+    for (const subscription of partition.live()) tellGap(this.#metrics, subscription, after, 'rewound');
+    // What is remembered may be gone from the log.
+    partition.jump(position === ZERO_ID ? floor : position);
   }
 
   /** The tail could not read what came between `after` and `position`: it is replayed to everyone from the histories. */
@@ -113,7 +118,7 @@ export class Hub {
       return {
         partition,
         channels: group,
-        position: start.oldest ? this.#partition(partition).floor : (place ?? this.position(partition)),
+        position: start.oldest ? this.#partition(partition).floor : (place ?? this.#now(partition)),
         known: place !== undefined || start.cursor === undefined,
       };
     });
@@ -207,6 +212,12 @@ export class Hub {
     if (subscription.ended) return;
     this.#logger.warn({ err: error, channels: subscription.channels.length }, 'replay failed; the client is sent away');
     subscription.connection.close('log_unavailable');
+  }
+
+  /** Where a client begins that wants what is published from now on: past what the log is known to hold already. */
+  #now(number: number): string {
+    const { position, floor } = this.#partition(number);
+    return compareIds(floor, position) > 0 ? floor : position;
   }
 
   #partition(number: number): Partition {

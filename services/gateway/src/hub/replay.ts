@@ -121,9 +121,12 @@ export class Replay {
 
   /** Waits until the tail has come to where the client already is; false when the log does not reach that far. */
   async #waitForTail(subscription: Subscription): Promise<boolean> {
-    const end = await this.#reads.end(subscription.partition);
-    if (subscription.ended) return true;
-    if (compareIds(subscription.position, end) > 0) return false;
+    // A floor is in the log for certain, wherever it is read.
+    if (compareIds(subscription.position, this.#partition.floor) > 0) {
+      const end = await this.#reads.end(subscription.partition);
+      if (subscription.ended) return true;
+      if (compareIds(subscription.position, end) > 0) return false;
+    }
     subscription.state = 'ahead';
     await this.#partition.reached(subscription.position);
     if (subscription.state === 'ahead') subscription.state = 'replaying';

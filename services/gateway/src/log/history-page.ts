@@ -44,8 +44,10 @@ export function pageOf({ after, entries, more, end, bound, nowMs }: Look): Histo
   const messages: Message[] = [];
   let gap = judgeGap(after, entries[0]?.previous ?? end, bound);
   let gone: GapReason | undefined;
-  for (const entry of entries) {
+  for (const [i, entry] of entries.entries()) {
     const message = aliveIn(entry, bound, nowMs);
+    // Somebody else has removed what was between the two.
+    if (i > 0 && entry.previous !== entries[i - 1]?.id) gone ??= 'trimmed';
     if (message === undefined) gone ??= entry.message === undefined ? 'trimmed' : 'expired';
     else {
       messages.push(message);

@@ -27,11 +27,11 @@ export interface HistoryPage {
  */
 export interface TailListener {
   /**
-   * Cursors below `floor` can no longer be trusted to be complete. Called first of all, and again whenever the floor
-   * rises, in its place in the order (a Redis that came back empty or rewound): whoever followed the partition may then
-   * have missed messages.
+   * Cursors below `floor` can no longer be trusted to be complete. Called first of all, and again as soon as it is known that the
+   * floor rises (a Redis that came back empty or rewound): whoever followed the partition may have missed messages after
+   * the tail's position, or after `goneAfter` where that is older. What the log holds up to the floor is still delivered.
    */
-  floor(partition: number, floor: string): void;
+  floor(partition: number, floor: string, goneAfter?: string): void;
   /** `messages` (maybe none) follow on all that was delivered before; the tail now stands at `position`. */
   deliver(partition: number, messages: readonly Message[], position: string): void;
   /**

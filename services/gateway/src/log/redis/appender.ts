@@ -4,7 +4,7 @@ import { IDEMPOTENCY_TTL_SECONDS, keptOf, type Retention } from '../../retention
 import type { Appended } from '../log.ts';
 import type { Commands, ConnectionSettings } from './connection.ts';
 import { appendFailure, reasonOf } from './failure.ts';
-import { copyKey, floorKey, historyKey, logKey, onceKey } from './keys.ts';
+import { floorKey, historyKey, logKey, onceKey } from './keys.ts';
 import { Lives } from './lives.ts';
 import type { Replication } from './replication.ts';
 import type { Held } from './unseen.ts';
@@ -67,7 +67,7 @@ export class Appender {
     const { partitions, replication } = this.#settings;
     const { channel, data, idempotencyKey } = message;
     const partition = partitionOf(channel, partitions);
-    const keys = [logKey(partition), floorKey(partition), historyKey(partition, channel), copyKey(partition)];
+    const keys = [logKey(partition), floorKey(partition), historyKey(partition, channel)];
     if (idempotencyKey !== undefined) keys.push(onceKey(partition, channel, idempotencyKey));
     const values = this.#values(message);
     const [id, replayed] = await this.#commands.run(partition, (connection) => {

@@ -127,6 +127,7 @@ export class Audit {
   #told<Told extends Judged>(session: TailSession, told: Told): Told {
     const isNews = session.replica && session === this.#session && compareIds(told.floor, this.#toldFloor) > 0;
     if (isNews) this.#toldFloor = told.floor;
+    if (session === this.#session && this.#delivery.begun) this.#delivery.tellFloor(told.floor);
     return told;
   }
 

@@ -1,7 +1,7 @@
 import { compareIds, idBefore, type Message, ZERO_ID } from '../../message.ts';
 import type { TailListener } from '../log.ts';
 import type { ConnectionSettings } from './connection.ts';
-import { heldOf, isMarker, type RawEntry, readLogEntry } from './entry.ts';
+import { goneAfter, heldOf, isMarker, type RawEntry, readLogEntry } from './entry.ts';
 import type { Opened } from './tail-session.ts';
 import type { Held, Unseen } from './unseen.ts';
 
@@ -13,7 +13,8 @@ export class Delivery {
   readonly #unseen: Unseen;
   #position: string | undefined;
   #newest: Held | undefined;
-  #floor = '';
+  #floor = ZERO_ID;
+  #toldFloor = ZERO_ID;
 
   constructor(listener: TailListener, partition: number, connection: ConnectionSettings, unseen: Unseen) {
     this.#listener = listener;
@@ -32,6 +33,7 @@ export class Delivery {
     return this.#position ?? ZERO_ID;
   }
 
+  /** The newest floor that was met in its place. */
   get floor(): string {
     return this.#floor;
   }
@@ -43,11 +45,26 @@ export class Delivery {
 
   /** The first of all calls: everything before `from` is left to the histories. */
   begin(floor: string, from: string, entries: readonly RawEntry[]): void {
-    this.#raiseFloor(floor);
+    this.tellFloor(floor);
+    this.#floor = floor;
     this.#position = floor;
     this.#newest = { id: floor, channel: '', data: '' };
     if (compareIds(from, floor) > 0) this.#skip(floor, from);
     this.handOn(entries);
+  }
+
+  /**
+   * To be told of the log's floor as soon as it is known. Its marker may lie ahead, behind messages that are still to come: who gets
+   * those must know before.
+   */
+  tellFloor(floor: string, goneAfter?: string): void {
+    if (compareIds(floor, this.#toldFloor) <= 0) return;
+    if (this.#toldFloor !== ZERO_ID) {
+      const fields = { partition: this.#partition, floor };
+      this.#connection.logger.warn(fields, 'the log came back empty or rewound; messages may be lost');
+    }
+    this.#toldFloor = floor;
+    this.#tell((listener, partition) => listener.floor(partition, floor, goneAfter));
   }
 
   /**
@@ -56,14 +73,15 @@ export class Delivery {
    */
   resume(opened: Opened, next = opened.oldest): void {
     const position = this.#position;
-    if (position === undefined || compareIds(opened.oldest, position) <= 0) return;
+    if (position === undefined) return;
+    this.tellFloor(opened.floor);
+    if (compareIds(opened.oldest, position) <= 0) return;
     // The log begins anew behind that marker, and reading on brings it: it says more than that something was trimmed.
     if (opened.oldestIsMarker) return;
     const before = idBefore(next);
     if (compareIds(before, position) <= 0) return;
     // A marker may have been trimmed too.
-    const risen = compareIds(opened.floor, this.#floor) > 0 && compareIds(opened.floor, before) <= 0;
-    if (risen) this.#raiseFloor(opened.floor);
+    if (compareIds(opened.floor, before) <= 0) this.#meet(opened.floor);
     const after = compareIds(this.#floor, position) > 0 ? this.#floor : position;
     if (compareIds(before, after) > 0) this.#skip(after, before);
   }
@@ -83,7 +101,8 @@ export class Delivery {
       if (message !== undefined) messages.push(message);
       else if (isMarker(entry)) {
         if (messages.length > 0) deliver();
-        this.#raiseFloor(id);
+        this.tellFloor(id, goneAfter(entry));
+        this.#meet(id);
       } else this.#connection.logger.warn({ partition: this.#partition, id }, 'foreign log entry');
       this.#position = id;
       this.#newest = heldOf(entry);
@@ -93,15 +112,11 @@ export class Delivery {
   }
 
   /** A marker in the order, or one that was trimmed away with what stood around it. */
-  #raiseFloor(floor: string): void {
-    if (this.#floor !== '') {
-      const fields = { partition: this.#partition, floor };
-      this.#connection.logger.warn(fields, 'the log came back empty or rewound; messages may be lost');
-      // What is missing before it is told by the floor.
-      this.#unseen.forget(this.#unseen.passed(floor));
-    }
+  #meet(floor: string): void {
+    if (compareIds(floor, this.#floor) <= 0) return;
     this.#floor = floor;
-    this.#tell((listener, partition) => listener.floor(partition, floor));
+    // What is missing before it is told by the floor.
+    this.#unseen.forget(this.#unseen.passed(floor));
   }
 
   #skip(after: string, position: string): void {

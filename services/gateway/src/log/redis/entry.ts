@@ -1,4 +1,4 @@
-import { idTime, type Message } from '../../message.ts';
+import { idTime, isId, type Message } from '../../message.ts';
 import type { HeldEntry } from '../history-page.ts';
 import type { Held } from './unseen.ts';
 
@@ -8,6 +8,11 @@ export type RawEntry = [id: string, fields: string[]];
 /** True for an entry that says that the log starts (again) here. */
 export function isMarker([, fields]: RawEntry): boolean {
   return fields[0] === 'f';
+}
+
+/** The id after which a marker says that something is gone; undefined when it is not known, or for other entries. */
+export function goneAfter([, [name, id = '']]: RawEntry): string | undefined {
+  return name === 'f' && isId(id) ? id : undefined;
 }
 
 /** An entry's data in UTF-16 code units: near enough to its bytes for sizing reads, and free. */

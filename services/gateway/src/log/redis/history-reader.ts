@@ -31,6 +31,8 @@ export class HistoryReader {
   readonly #lives: Lives;
   readonly #connection: ConnectionSettings;
   readonly #size = new ReadSize(MAX_READ);
+  /** The latest time by Redis' clock: set back, it must not bring a history back to life that has gone. */
+  #latestMs = 0;
 
   constructor(commands: Commands, partitions: number, retention: Retention, connection: ConnectionSettings) {
     this.#commands = commands;
@@ -112,12 +114,13 @@ export class HistoryReader {
     }
     this.#size.learn(raw);
     const nowMs = millisecondsOf(time);
+    this.#latestMs = Math.max(this.#latestMs, nowMs);
     return {
       after,
       entries: raw.slice(0, limit).map((entry) => readHistoryEntry(channel, entry)),
       more: raw.length > limit,
       // Without a history, whatever the channel had went with its key; a Redis that evicts keys breaks this.
-      end: newest?.[0] ?? this.#lives.removedUpTo(channel, floor, nowMs),
+      end: newest?.[0] ?? this.#lives.removedUpTo(channel, floor, this.#latestMs),
       bound,
       nowMs,
     };

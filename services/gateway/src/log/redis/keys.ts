@@ -29,8 +29,3 @@ export function historyKey(partition: number, channel: string): string {
 export function onceKey(partition: number, channel: string, idempotencyKey: string): string {
   return key(partition, `once:${channel.length}:${channel}:${idempotencyKey}`);
 }
-
-/** Where a history is copied to and from when it is new. */
-export function copyKey(partition: number): string {
-  return key(partition, 'copy');
-}

@@ -30,6 +30,9 @@ export interface TailTiming {
 
 export const TAIL_TIMING: TailTiming = { blockMs: 2_000, marginMs: 3_000, unseenMs: 5_000, awayMs: 30_000 };
 
+/** An answer that comes later than this after Redis was to give it shows that this node stood still. Milliseconds. */
+const LATE_MS = 500;
+
 export interface TailSettings {
   readonly connection: ConnectionSettings;
   readonly locator: Locator;
@@ -67,6 +70,8 @@ export class Tail {
   #attempt = 0;
   /** Until then the master is read, whatever is wanted. */
   #awayUntilMs = 0;
+  /** When the last answer came. */
+  #readMs = 0;
 
   constructor(settings: TailSettings, listener: TailListener, recentBytes: number) {
     this.#settings = settings;
@@ -151,6 +156,7 @@ export class Tail {
       const { newest } = this.#delivery.begun ? await this.#goOn(session) : await this.#begin(session);
       // A replica may be behind: the end is the master's.
       if (session.replica) this.#audit.mustReach(newest);
+      this.#readMs = performance.now();
       // Up to the end first: a tail that is behind does not follow yet.
       let more = true;
       while (more || this.#audit.owed) {
@@ -198,8 +204,11 @@ export class Tail {
     const newest = entries.at(-1);
     const full = entries.length === count;
     // A read that is not full proves that nothing was trimmed: the log holds more than one read, and would have filled
-    // it. A full one leaves it open.
-    if (first !== undefined && full) this.#delivery.resume(await this.#audit.open(session), first[0]);
+    // it. A full one leaves it open, and so does one after a pause in which somebody may have trimmed it by hand.
+    const nowMs = performance.now();
+    const late = nowMs - this.#readMs > this.#settings.timing.blockMs + LATE_MS;
+    this.#readMs = nowMs;
+    if (first !== undefined && (full || late)) this.#delivery.resume(await this.#audit.open(session), first[0]);
     if (newest !== undefined) this.#audit.reads(session);
     this.#delivery.handOn(entries);
     this.#readSize.learn(entries);

@@ -111,6 +111,32 @@ test('a history that is ahead of an emptied log lifts the log above itself', asy
   expect(page).toEqual({ messages: [{ id, channel: 'c', data: '1' }], more: false });
 });
 
+test('what comes after a rewind is delivered behind the floor that tells of it, though it stands before the marker', async () => {
+  await publish('1', '2');
+  const rewind = await snapshot();
+  await publish('3');
+  await rewind('4');
+  await risen();
+  await until(() => [a, b].every(({ ledger }) => ledger.data.includes('4')), 'the message');
+  for (const { ledger } of [a, b]) {
+    const told = ledger.told.map((each) => (each.kind === 'message' ? each.message.data : each.kind));
+    expect(told).toEqual(['floor', '1', '2', '3', 'floor', '4']);
+  }
+});
+
+test('a node that has missed nothing itself is told since when something is gone', async () => {
+  const other = await startLogNode(redis.url, { clientName: 'other' });
+  const [, second, third] = await publish('1', '2', '3');
+  await redis.client.xdel('fanfare:{p0}:log', third as string);
+  const clients = String(await redis.client.client('LIST')).split('\n');
+  const tail = clients.find((line) => line.includes('name=other:tail-0'));
+  await redis.client.call('CLIENT', 'KILL', 'ID', /^id=(\d+)/.exec(tail ?? '')?.[1] ?? '');
+  await risen();
+  for (const { ledger } of [a, b])
+    expect(ledger.told.filter(({ kind }) => kind === 'floor').at(-1)).toMatchObject({ goneAfter: second });
+  await other.log.close();
+});
+
 test('a history that refuses the id starts again, and says that something may be gone', async () => {
   const [first] = await publish('1');
   await redis.client.call('XSETID', 'fanfare:{p0}:history:c', `${Date.now() + 3_600_000}-0`);

@@ -193,13 +193,29 @@ describe('the hub', () => {
     expect(client.caughtUpWith).toBe(2);
   });
 
-  test('tells everyone of a gap when the floor rises', async () => {
+  test('tells everyone of a gap when the floor rises, before what the log holds up to it', async () => {
     const { hub } = await start(10_000);
     const client = new HubClient(hub).follow(['a', 'b']);
     const before = hub.position(0);
     hub.floor(0, '99999999999999-0');
     expect(client.gaps).toEqual([`a after ${before}: rewound`, `b after ${before}: rewound`]);
-    expect(hub.position(0)).toBe('99999999999999-0');
+    hub.deliver(0, [{ id: '99999999999998-0', channel: 'a', data: '1' }], '99999999999998-0');
+    expect(client.ids).toEqual(['99999999999998-0']);
+    // Who comes now wants what is published from now on: that is behind the floor.
+    const late = new HubClient(hub).follow(['a']);
+    hub.deliver(0, [{ id: '99999999999998-1', channel: 'a', data: '2' }], '99999999999999-0');
+    await until(() => late.live, 'the client that came late to be live');
+    hub.deliver(0, [{ id: '99999999999999-1', channel: 'a', data: '3' }], '99999999999999-1');
+    expect(late.gaps).toEqual([]);
+    expect(late.ids).toEqual(['99999999999999-1']);
+    expect(client.gaps).toHaveLength(2);
+  });
+
+  test('tells since when something is gone, where that is known to be long ago', async () => {
+    const { hub } = await start(10_000);
+    const client = new HubClient(hub).follow(['a']);
+    hub.floor(0, '99999999999999-0', '5-0');
+    expect(client.gaps).toEqual(['a after 5-0: rewound']);
   });
 
   test('fills what the tail had to skip from the histories', async () => {

@@ -100,6 +100,7 @@ describe('a crowd', () => {
     const waiting = new HubClient(hub).follow(['x'], { last: 2 });
     await until(() => reads.count === 1, 'the read');
     hub.floor(0, '99999999999999-0');
+    hub.deliver(0, [], '99999999999999-0');
     const after = new HubClient(hub).follow(['x'], { last: 2 });
     expect(reads.count).toBe(2);
     release();
@@ -108,6 +109,7 @@ describe('a crowd', () => {
     await until(() => late.live, 'the third to be live');
     expect(reads.count).toBe(2);
     hub.floor(0, '99999999999999-1');
+    hub.deliver(0, [], '99999999999999-1');
     const latest = new HubClient(hub).follow(['x'], { last: 2 });
     await until(() => latest.live, 'the fourth to be live');
     expect(reads.count).toBe(3);

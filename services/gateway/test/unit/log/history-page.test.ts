@@ -66,4 +66,11 @@ describe('a page', () => {
     expect(pageOf({ ...look('1000-0', entries), nowMs: NOW - 1 })).not.toHaveProperty('gap');
     expect(pageOf(look('1000-0', entries))).toHaveProperty('gap', 'expired');
   });
+
+  test('tells what somebody removed from its middle', () => {
+    const [first, , third] = history('5000', '6000', '7000');
+    const page = pageOf(look('1000-0', [first as HeldEntry, third as HeldEntry]));
+    expect(ids(page)).toEqual(['5000-0', '7000-0']);
+    expect(page.gap).toBe('trimmed');
+  });
 });

@@ -6,8 +6,7 @@
   KEYS[2]  the partition's floor (string, see above)
   KEYS[3]  the channel's history (stream: p = id of the channel's message before, d = data, e = event, t = as in the log;
            only p when the message is not kept)
-  KEYS[4]  where a new history is copied to and from; nothing is there afterwards
-  KEYS[5]  the idempotency key (string: an id); left out when the message has none
+  KEYS[4]  the idempotency key (string: an id); left out when the message has none
 
   ARGV[1]  channel
   ARGV[2]  data
@@ -25,7 +24,7 @@
   An error reply means that nothing was appended: whatever can fail is read before the first write.
 ]]
 
-local log, floor, history, copy, once = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local log, floor, history, once = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local channel, data, event, ownTtl = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local historySize, historyTtl, keyTtl, lives = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local logSize, onceTtl, replicated = ARGV[9], ARGV[10], ARGV[11] == '1'
@@ -91,12 +90,14 @@ if type(keep()) == 'table' then
   -- Only a history that was tampered with refuses the id. A message in the log must be in its history too, so the
   -- history starts again, and `p` says that anything may have been before.
   redis.call('DEL', history)
+  previous = id
   keep()
 end
 if not newest then
-  -- Redis makes a stream with room for 4 KiB; a copy has as much as it needs. Most channels have few messages.
-  redis.call('COPY', history, copy, 'REPLACE')
-  redis.call('RENAME', copy, history)
+  -- Redis makes a stream with room for 4 KiB; a copy has as much as it needs. Most channels have few messages. The copy's key is in the
+  -- same slot, and there only within this script; while that slot moves, Redis refuses to copy.
+  local copy = history .. ' copy'
+  if redis.pcall('COPY', history, copy, 'REPLACE') == 1 then redis.call('RENAME', copy, history) end
 end
 if historySize > 0 then redis.call('XTRIM', history, 'MINID', '=', idAt(milliseconds(id) - historyTtl + 1)) end
 redis.call('PEXPIREAT', history, string.format('%.0f', milliseconds(id) + keyTtl))

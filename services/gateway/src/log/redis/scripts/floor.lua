@@ -5,7 +5,7 @@
   this millennium, not for a sequence, so ids are compared as digits.
 
   A marker is an entry with the field `f` and no channel. Its id is the floor: whatever the log held before may be gone.
-  Being an entry, it reaches every tail in its place in the order.
+  Being an entry, it reaches every tail in its place in the order. `f` is the id after which something is known to be gone, or '-'.
 
   The floor's key holds three words: the floor; an id, `since`; and `lives`, for how long histories are kept after their
   newest message, as whoever appends has it configured ('-' while nobody has appended). Since that id all who appended
@@ -62,14 +62,14 @@ end
 
 -- Appends a marker that is newer than the log, the old floor, all of `ids`, and whatever can have been appended up to this
 -- millisecond (a tail may have read it from a log that is gone), and makes it the floor.
-local function raiseFloor(log, floor, ids)
+local function raiseFloor(log, floor, ids, goneAfter)
   local ms = clock() + 1
   for _, id in ipairs(ids) do ms = math.max(ms, milliseconds(id) + 1) end
   for _, id in ipairs({ highestId(log) or '0-0', readFloor(floor) or '0-0' }) do
     ms = math.max(ms, milliseconds(id) + 1)
   end
   local marker = idAt(ms)
-  redis.call('XADD', log, marker, 'f', '1')
+  redis.call('XADD', log, marker, 'f', goneAfter or '-')
   writeFloor(floor, marker, marker, '-')
   return marker
 end

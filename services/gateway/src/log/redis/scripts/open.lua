@@ -26,16 +26,21 @@ local function holds(id, channel, data)
   return entry[2][2] == channel and (data == '' or entry[2][4] == data)
 end
 
+local oldestLost
 if intact then
   local highest = highestId(log)
   for i, id in ipairs(ids) do
     -- What is older than the floor is missing by its word already: one loss raises it once, however many nodes saw it.
     local lost = not isOlder(id, start) and not isOlder(id, oldest[1]) and not holds(id, ARGV[3 * i - 1], ARGV[3 * i])
-    if lost or isOlder(highest, id) then intact = false end
+    if lost or isOlder(highest, id) then
+      intact = false
+      if not oldestLost or isOlder(id, oldestLost) then oldestLost = id end
+    end
   end
 end
 if not intact then
-  start = raiseFloor(log, floor, ids)
+  local before = oldestLost and redis.call('XREVRANGE', log, '(' .. oldestLost, '-', 'COUNT', 1)[1]
+  start = raiseFloor(log, floor, ids, before and before[1])
   oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
 end
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]

@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
-import { copyKey, floorKey, historyKey, logKey, onceKey } from '../../../../src/log/redis/keys.ts';
+import { floorKey, historyKey, logKey, onceKey } from '../../../../src/log/redis/keys.ts';
 
 test('all keys of a partition share one hash tag, and partitions have different ones', () => {
   const keys = (partition: number) => [
     logKey(partition),
     floorKey(partition),
-    copyKey(partition),
     historyKey(partition, 'a:b@c'),
     onceKey(partition, 'a:b', '{other}'),
   ];
@@ -16,5 +15,4 @@ test('all keys of a partition share one hash tag, and partitions have different 
 test('no two keys run into one another', () => {
   expect(onceKey(0, 'a', 'b:c')).not.toBe(onceKey(0, 'a:b', 'c'));
   expect(historyKey(0, 'log')).not.toBe(logKey(0));
-  expect(historyKey(0, 'copy')).not.toBe(copyKey(0));
 });
