@@ -1,4 +1,4 @@
-import { compareIds, idTime, type Message, type NewMessage } from '../../message.ts';
+import { compareIds, type GapReason, idTime, type Message, type NewMessage } from '../../message.ts';
 import { Queue } from '../../queue.ts';
 import { keptOf, longestTtlSeconds, type Retention } from '../../retention.ts';
 import { expiryBound } from '../completeness.ts';
@@ -75,12 +75,17 @@ export class EmbeddedPartition {
     const history = this.#channels.get(channel) ?? new Queue<HeldEntry>();
     const bound = this.#bound(channel, nowMs);
     const end = history.newest?.id ?? this.#removed;
-    const start = history.findFirst(({ id }) => compareIds(id, after) > 0);
-    for (let upTo = start + limit; ; upTo += limit) {
-      const entries = history.slice(start, Math.min(upTo, history.length));
-      const page = pageOf({ after, entries, more: upTo < history.length, end, bound, nowMs });
-      // A page of which nothing is left grows by as much again.
-      if (page.messages.length > 0 || !page.more) return page;
+    let gap: GapReason | undefined;
+    let from = after;
+    let start = history.findFirst(({ id }) => compareIds(id, after) > 0);
+    for (;;) {
+      const entries = history.slice(start, Math.min(start + limit, history.length));
+      start += entries.length;
+      const page = pageOf({ after: from, entries, more: start < history.length, end, bound, nowMs });
+      gap ??= page.gap;
+      // A page of which nothing is left is none.
+      if (page.messages.length > 0 || !page.more) return gap === undefined ? page : { ...page, gap };
+      from = entries.at(-1)?.id ?? from;
     }
   }
 

@@ -70,9 +70,10 @@ export class Appender {
     const keys = [logKey(partition), floorKey(partition), historyKey(partition, channel)];
     if (idempotencyKey !== undefined) keys.push(onceKey(partition, channel, idempotencyKey));
     const values = this.#values(message);
-    const [id, replayed] = await this.#commands.run(partition, (connection) => {
+    const [id, replayed] = await this.#commands.run(partition, (connection, begin) => {
       const append = () => {
         connection.gather();
+        begin();
         return connection.redis.fanfareAppend(keys.length, ...keys, ...values);
       };
       return replication === undefined ? append() : replication.confirm(connection, append);

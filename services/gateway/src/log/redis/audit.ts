@@ -40,19 +40,28 @@ export class Audit {
   begin(session: TailSession): void {
     this.#session = session;
     this.#toldFloor = ZERO_ID;
-    this.#proof.restart(Date.now());
+    this.#proof.restart(performance.now());
   }
 
   /** Opens the log: it must hold all that was read and appended, or have trimmed it; else the floor is raised. */
-  async open(session: TailSession): Promise<Opened> {
-    const opened = this.#told(session, await session.open(this.#known()));
+  open(session: TailSession): Promise<Opened> {
+    return this.#open(session, [...this.#readLast(), ...this.#unseen.all()]);
+  }
+
+  /** The same in the middle of a session, for what was trimmed: appends that have not come by yet may still be ahead. */
+  openAgain(session: TailSession): Promise<Opened> {
+    return this.#open(session, this.#readLast());
+  }
+
+  async #open(session: TailSession, known: readonly Held[]): Promise<Opened> {
+    const opened = this.#told(session, await session.open(known));
     this.#seenBefore = undefined;
     return opened;
   }
 
   /** The log's end, as the master had it. */
   mustReach(end: string): void {
-    this.#proof.answered(end, this.#delivery.position, Date.now());
+    this.#proof.answered(end, this.#delivery.position, performance.now());
   }
 
   /** True while the tail is not where the log is known to go on to. */
@@ -62,7 +71,7 @@ export class Audit {
 
   /** For how long something that the log has, or had, has not come, milliseconds. */
   get waitingMs(): number {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     return Math.max(this.#unseen.waitingMs(nowMs), this.#proof.waitingMs(this.#delivery.position, nowMs));
   }
 
@@ -98,7 +107,7 @@ export class Audit {
     const missed = this.#unseen.passed(this.#delivery.position);
     if (missed.length === 0) return false;
     // Looks for each of them, and raises the floor when one is gone. If it fails, the next session asks again.
-    const { floor } = await this.#judge(session, this.#known());
+    const { floor } = await this.#judge(session, [...this.#readLast(), ...missed]);
     this.#unseen.forget(missed);
     return compareIds(floor, this.#delivery.floor) > 0;
   }
@@ -112,7 +121,7 @@ export class Audit {
     const end = session.replica ? this.#judge(session, this.#readLast()).then(({ newest }) => newest) : session.end();
     void end
       .then((id = ZERO_ID) => {
-        if (session === this.#session) this.#proof.answered(id, asked, Date.now());
+        if (session === this.#session) this.#proof.answered(id, asked, performance.now());
       })
       .catch((error) => this.#connection.denials.heard(reasonOf(error)))
       .finally(() => {
@@ -129,11 +138,6 @@ export class Audit {
     if (isNews) this.#toldFloor = told.floor;
     if (session === this.#session && this.#delivery.begun) this.#delivery.tellFloor(told.floor);
     return told;
-  }
-
-  /** What the log must hold, or have trimmed. */
-  #known(): Held[] {
-    return [...this.#readLast(), ...this.#unseen.all()];
   }
 
   /** What the last reads brought, as far as it stands for all that they did. */

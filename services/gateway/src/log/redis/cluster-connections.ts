@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HostPort } from '../../redis-address.ts';
 import type { ClusterMap } from './cluster-map.ts';
-import { CommandConnection, type Commands, type ConnectionSettings } from './connection.ts';
+import { type Command, CommandConnection, type Commands, type ConnectionSettings } from './connection.ts';
 import { connectionTrouble } from './denials.ts';
 import { endpointAt } from './endpoint.ts';
 import { notConnected } from './failure.ts';
@@ -64,7 +64,7 @@ export class ClusterConnections implements Commands {
     return this.#firstReady.promise;
   }
 
-  async run<T>(partition: number, command: (connection: CommandConnection) => Promise<T>): Promise<T> {
+  async run<T>(partition: number, command: Command<T>): Promise<T> {
     const deadline = performance.now() + this.#timeoutMs;
     let asked: HostPort | undefined;
     for (let redirections = 0; ; redirections++) {
@@ -73,8 +73,7 @@ export class ClusterConnections implements Commands {
       const connection = this.#to(node);
       try {
         if (redirections > 0) await readyBy(connection, deadline);
-        if (asked !== undefined && connection.ready) connection.redis.asking().catch(() => {});
-        return await connection.run(partition, command);
+        return await connection.run(partition, command, asked !== undefined);
       } catch (error) {
         const redirect = redirectOf(error, node);
         if (redirect === undefined || performance.now() > deadline) {

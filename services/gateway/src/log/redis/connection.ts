@@ -32,6 +32,12 @@ export interface ConnectionSettings {
   readonly denials: Denials;
 }
 
+/**
+ * Sends a command. `begin` is to be called right before it, each time that it is sent: where the slot is only on its way to
+ * that server, each command must say that it knows (ASKING).
+ */
+export type Command<T> = (connection: CommandConnection, begin: () => void) => Promise<T>;
+
 /** The connections for commands of one kind. */
 export interface Commands {
   /** True while every partition can be reached. */
@@ -45,7 +51,7 @@ export interface Commands {
    * it did nothing and who does it. Rejects with `log_unavailable` when there is no connection to send it on, else with
    * what the command failed with.
    */
-  run<T>(partition: number, command: (connection: CommandConnection) => Promise<T>): Promise<T>;
+  run<T>(partition: number, command: Command<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -155,8 +161,10 @@ export class CommandConnection implements Commands {
     return this.#firstReady.promise;
   }
 
-  run<T>(_partition: number, command: (connection: CommandConnection) => Promise<T>): Promise<T> {
-    return this.ready ? command(this) : Promise.reject(notConnected());
+  run<T>(_partition: number, command: Command<T>, asking = false): Promise<T> {
+    // What is wrong with ASKING, the command itself will say.
+    const begin = () => void (asking && this.redis.asking().catch(() => {}));
+    return this.ready ? command(this, begin) : Promise.reject(notConnected());
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { ChainableCommander } from 'ioredis';
-import { compareIds, type Message, partitionOf, ZERO_ID } from '../../message.ts';
+import { compareIds, type GapReason, type Message, partitionOf, ZERO_ID } from '../../message.ts';
 import { keptOf, type Retention } from '../../retention.ts';
 import { expiryBound } from '../completeness.ts';
 import { aliveIn, type Look, MAX_LAST_SIZE, pageOf } from '../history-page.ts';
@@ -44,16 +44,17 @@ export class HistoryReader {
 
   /** See Log.historyAfter. */
   async after(channel: string, after: string, limit: number): Promise<HistoryPage> {
-    let page: HistoryPage = { messages: [], more: false };
+    let gap: GapReason | undefined;
     let from = after;
-    do {
-      if (compareIds(from, LAST_ID) >= 0) break;
-      const look = await this.#look(channel, from, limit);
-      const { gap = page.gap, ...next } = pageOf(look);
-      page = gap === undefined ? next : { ...next, gap: page.gap ?? gap };
+    for (let size = limit; compareIds(from, LAST_ID) < 0; size = MAX_READ) {
+      const look = await this.#look(channel, from, size);
+      const page = pageOf(look);
+      gap ??= page.gap;
+      // A page of which nothing is left is none; what comes next may be more than was asked for.
+      if (page.messages.length > 0 || !page.more) return cut(gap === undefined ? page : { ...page, gap }, limit);
       from = look.entries.at(-1)?.id ?? from;
-    } while (page.more && page.messages.length === 0);
-    return page;
+    }
+    return { messages: [], more: false };
   }
 
   /** See Log.historyLast. */
@@ -64,7 +65,8 @@ export class HistoryReader {
     let size = 0;
     let end = '+';
     while (messages.length < limit && size < MAX_LAST_SIZE) {
-      const count = Math.min(limit - messages.length, this.#size.entries);
+      // After one read in which some had expired, more at once.
+      const count = Math.min(end === '+' ? limit : MAX_READ, this.#size.entries);
       const [time, raw] = await this.#atomic<[Time, RawEntry[]]>(partition, (commands) =>
         commands.time().xrevrange(key, end, '-', 'COUNT', count),
       );
@@ -135,9 +137,10 @@ export class HistoryReader {
     partition: number,
     add: (commands: ChainableCommander) => ChainableCommander,
   ): Promise<Replies> {
-    const run = (begin: 'multi' | 'pipeline') =>
-      this.#commands.run(partition, async ({ redis }) => {
-        const replies = (await add(redis[begin]()).exec()) ?? [];
+    const run = (mode: 'multi' | 'pipeline') =>
+      this.#commands.run(partition, async ({ redis }, begin) => {
+        begin();
+        const replies = (await add(redis[mode]()).exec()) ?? [];
         for (const [error] of replies) if (error !== null) throw error;
         return replies.map(([, reply]) => reply) as Replies;
       });
@@ -151,6 +154,11 @@ export class HistoryReader {
       throw readFailure(error);
     }
   }
+}
+
+/** Up to `limit` of a page's messages. */
+function cut(page: HistoryPage, limit: number): HistoryPage {
+  return page.messages.length <= limit ? page : { ...page, messages: page.messages.slice(0, limit), more: true };
 }
 
 function isOutOfMemory(error: unknown): boolean {

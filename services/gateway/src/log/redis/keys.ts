@@ -15,7 +15,7 @@ export function logKey(partition: number): string {
   return key(partition, 'log');
 }
 
-/** String: the id of the newest marker. */
+/** String: the newest marker's id, and since when nodes keep histories for how long (floor.lua). */
 export function floorKey(partition: number): string {
   return key(partition, 'floor');
 }

@@ -42,7 +42,7 @@ export interface RedisLogOptions extends Retention {
   readonly tailFrom?: TailFrom;
 }
 
-/** The shared log on Redis Streams (Redis 6.2 or later). Connects at once, and for ever again. */
+/** The shared log on Redis Streams (Redis 7 or newer). Connects at once, and for ever again. */
 export function createRedisLog(options: RedisLogOptions): Log {
   return new RedisLog(options);
 }
@@ -75,7 +75,7 @@ class RedisLog implements Log {
       connection.redis.on('ready', () => void this.#warnOfEviction(connection));
     });
     this.#reading = this.#deployment.commands('history', commandTimeoutMs);
-    const replication = minReplicas > 0 ? new Replication(minReplicas, commandTimeoutMs) : undefined;
+    const replication = minReplicas > 0 ? new Replication(minReplicas, commandTimeoutMs, this.#settings) : undefined;
     const appending = { partitions, retention: options, logSize, replication };
     this.#appender = new Appender(this.#publishing, appending, this.#settings, (partition, held) =>
       this.#tails[partition]?.appended(held),

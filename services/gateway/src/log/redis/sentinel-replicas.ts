@@ -42,7 +42,7 @@ export class SentinelReplicas {
   }
 }
 
-/** SENTINEL REPLICAS replies for each replica names and values in turn, or a map of them (RESP3). */
+/** SENTINEL REPLICAS replies names and values in turn for each replica. */
 function usable(replies: unknown): HostPort[] {
   if (!Array.isArray(replies)) return [];
   return replies.flatMap((reply): HostPort[] => {

@@ -101,7 +101,10 @@ export class TailSession {
   /** The log's newest id, by another connection to the master. */
   async end(): Promise<string | undefined> {
     const { partition, master } = this.#settings;
-    const asked = master.run(partition, ({ redis }) => redis.xrevrange(this.#log, '+', '-', 'COUNT', 1));
+    const asked = master.run(partition, ({ redis }, begin) => {
+      begin();
+      return redis.xrevrange(this.#log, '+', '-', 'COUNT', 1);
+    });
     return (await this.#counted('tail', asked))[0]?.[0];
   }
 
@@ -143,9 +146,13 @@ export class TailSession {
     const { partition, master } = this.#settings;
     const keys = [this.#log, floorKey(partition)];
     const held = known.flatMap(({ id, channel, data }) => [id, channel, data]);
-    const on = (redis: LogRedis) => redis.fanfareOpen(keys.length, ...keys, ...held);
-    if (!this.replica) this.#asking();
-    const opening = this.replica ? master.run(partition, ({ redis }) => on(redis)) : on(this.#redis);
+    const on = (redis: LogRedis, begin: () => void) => {
+      begin();
+      return redis.fanfareOpen(keys.length, ...keys, ...held);
+    };
+    const opening = this.replica
+      ? master.run(partition, ({ redis }, begin) => on(redis, begin))
+      : on(this.#redis, () => this.#asking());
     const [floor, newest, oldest, oldestIsMarker] = await this.#counted('open', opening);
     return { floor, newest, oldest, oldestIsMarker: oldestIsMarker === 1 };
   }

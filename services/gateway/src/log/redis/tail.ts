@@ -95,7 +95,7 @@ export class Tail {
 
   /** To be told of each message that this node appended to the partition. */
   appended(held: Held): void {
-    this.#unseen.add(held, Date.now());
+    this.#unseen.add(held, performance.now());
   }
 
   async close(): Promise<void> {
@@ -208,7 +208,7 @@ export class Tail {
     const nowMs = performance.now();
     const late = nowMs - this.#readMs > this.#settings.timing.blockMs + LATE_MS;
     this.#readMs = nowMs;
-    if (first !== undefined && (full || late)) this.#delivery.resume(await this.#audit.open(session), first[0]);
+    if (first !== undefined && (full || late)) this.#delivery.resume(await this.#audit.openAgain(session), first[0]);
     if (newest !== undefined) this.#audit.reads(session);
     this.#delivery.handOn(entries);
     this.#readSize.learn(entries);

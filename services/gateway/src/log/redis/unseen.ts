@@ -30,6 +30,8 @@ export class Unseen {
   /** By id. Oldest first, but for appends that overtook one another. */
   readonly #waiting = new Map<string, Held & { readonly sinceMs: number }>();
   #waitingSize = 0;
+  /** The newest of those that are too many: what a log loses, it loses from its end. */
+  #newest: (Held & { readonly sinceMs: number }) | undefined;
   /** The tail is often faster than the answer to the append. Two generations: the older one goes when the other is full. */
   #early = new Map<string, Held>();
   #earlySize = 0;
@@ -41,8 +43,12 @@ export class Unseen {
     const early = this.#early.get(id) ?? this.#earlier.get(id);
     if (early !== undefined && isSame(held, early)) return;
     if (this.#waiting.has(id)) return;
-    if (this.#waiting.size >= MAX_UNSEEN || this.#waitingSize + data.length > MAX_UNSEEN_SIZE) return;
-    this.#waiting.set(id, { id, channel, data, sinceMs: nowMs });
+    const waiting = { id, channel, data, sinceMs: nowMs };
+    if (this.#waiting.size >= MAX_UNSEEN || this.#waitingSize + data.length > MAX_UNSEEN_SIZE) {
+      if (this.#newest === undefined || compareIds(id, this.#newest.id) > 0) this.#newest = waiting;
+      return;
+    }
+    this.#waiting.set(id, waiting);
     this.#waitingSize += data.length;
   }
 
@@ -51,6 +57,10 @@ export class Unseen {
     const waiting = this.#waiting.get(held.id);
     if (waiting !== undefined && isSame(waiting, held)) {
       this.forget([waiting]);
+      return;
+    }
+    if (this.#newest?.id === held.id && isSame(this.#newest, held)) {
+      this.#newest = undefined;
       return;
     }
     if (this.#early.size >= EARLY || this.#earlySize + held.data.length > EARLY_SIZE) {
@@ -72,16 +82,20 @@ export class Unseen {
 
   /** It is known what became of these. */
   forget(known: readonly Held[]): void {
-    for (const { id, data } of known) if (this.#waiting.delete(id)) this.#waitingSize -= data.length;
+    for (const { id, data } of known) {
+      if (this.#waiting.delete(id)) this.#waitingSize -= data.length;
+      if (this.#newest?.id === id) this.#newest = undefined;
+    }
   }
 
+  /** Everything that is waited for. */
   all(): Held[] {
-    return [...this.#waiting.values()];
+    return this.#newest === undefined ? [...this.#waiting.values()] : [...this.#waiting.values(), this.#newest];
   }
 
   /** For how long the oldest has waited, milliseconds; 0 when none does. */
   waitingMs(nowMs: number): number {
-    const [oldest] = this.#waiting.values();
+    const [oldest = this.#newest] = this.#waiting.values();
     return oldest === undefined ? 0 : nowMs - oldest.sinceMs;
   }
 }

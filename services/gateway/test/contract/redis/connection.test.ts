@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startRedis, type TestRedis } from '../../support/redis.ts';
 import { type RedisProxy, startRedisProxy } from '../../support/redis-proxy.ts';
 import { until } from '../../support/until.ts';
@@ -26,13 +26,6 @@ const message = { channel: 'c', data: '1', idempotencyKey: 'k' };
 async function logLength(): Promise<number> {
   // Without the marker that the log starts with.
   return (await redis.client.xlen('fanfare:{p0}:log')) - 1;
-}
-
-function isBusy(): Promise<boolean> {
-  return redis.client.ping().then(
-    () => false,
-    (error) => error.message.startsWith('BUSY'),
-  );
 }
 
 test('an append that is under way when the connection is cut may have been published, and a retry appends no second one', async () => {
@@ -87,62 +80,6 @@ test('a Redis that forgot its scripts is given them again', async () => {
   ]);
   await redis.client.script('FLUSH');
   expect((await node.log.historyLast('c', 9)).map(({ data }) => data)).toEqual(['1', '2', '3']);
-});
-
-describe('an append that Redis refuses is surely not published:', () => {
-  const refusals: Record<string, { start: () => Promise<unknown>; end: () => Promise<unknown> }> = {
-    'a read-only replica': {
-      start: () => redis.client.replicaof('127.0.0.1', 1),
-      end: () => redis.client.replicaof('NO', 'ONE'),
-    },
-    'memory is full': {
-      start: () => redis.client.config('SET', 'maxmemory', '1'),
-      end: () => redis.client.config('SET', 'maxmemory', '0'),
-    },
-    'too few replicas': {
-      start: () => redis.client.config('SET', 'min-replicas-to-write', '1'),
-      end: () => redis.client.config('SET', 'min-replicas-to-write', '0'),
-    },
-    'a script that does not end': {
-      start: async () => {
-        await redis.client.config('SET', 'busy-reply-threshold', '10');
-        const busy = redis.client.duplicate();
-        busy
-          .eval('while true do end', 0)
-          .catch(() => {})
-          .finally(() => busy.disconnect());
-        await until(isBusy, 'Redis to be busy');
-      },
-      end: async () => {
-        await redis.client.script('KILL');
-        await until(async () => !(await isBusy()), 'Redis to be free');
-      },
-    },
-    'a user without the right': {
-      start: () => redis.client.acl('SETUSER', 'default', '-eval', '-evalsha'),
-      end: () => redis.client.acl('SETUSER', 'default', '+@all'),
-    },
-  };
-
-  test.each(Object.keys(refusals))('%s', async (what) => {
-    await node.log.append({ channel: 'c', data: '1' });
-    const before = await logLength();
-    await refusals[what]?.start();
-    await until(async () => {
-      const error = await node.log.append({ channel: 'c', data: '"refused"' }).catch((reason) => reason);
-      expect(error).toMatchObject({ code: 'log_unavailable' });
-      expect(String(error.detail ?? error.message)).not.toContain('refused');
-      return typeof error.cause === 'string';
-    }, 'a refusal by Redis');
-    await refusals[what]?.end();
-    expect(await logLength()).toBe(before);
-    await until(async () => {
-      const outcome = await node.log.append({ channel: 'c', data: '2', idempotencyKey: '2' }).catch(() => undefined);
-      return outcome !== undefined;
-    }, 'the next append');
-    await until(() => node.ledger.data.includes('2'), 'the next message');
-    expect(node.ledger.data).toEqual(['1', '2']);
-  });
 });
 
 test('a Redis that would evict histories is complained of', async () => {

@@ -81,3 +81,16 @@ test('no password where one is needed is said once', async () => {
   await followed;
   expect(denials(said)).toHaveLength(1);
 });
+
+test('a user that may not copy or rename publishes all the same, once for each key', async () => {
+  await setUser(redis.client, [...RIGHTS, '-copy', '-rename']);
+  const node = await startLogNode(redis.url.replace('://', `://${ACCOUNT}`));
+  const message = { channel: 'new', data: '1', idempotencyKey: 'k' };
+  const { id } = await node.log.append(message);
+  expect(await node.log.append(message)).toEqual({ id, replayed: true });
+  await setUser(redis.client, [...RIGHTS, '-rename']);
+  const { id: second } = await node.log.append({ ...message, channel: 'other' });
+  expect(await node.log.append({ ...message, channel: 'other' })).toEqual({ id: second, replayed: true });
+  expect(await redis.client.keys('* copy')).toEqual([]);
+  await node.log.close();
+});

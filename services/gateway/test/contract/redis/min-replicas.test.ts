@@ -73,6 +73,15 @@ test('with too few replicas an append says that it may have been published, and 
   expect(node.ledger.messages.map((message) => message.id)).toEqual([id]);
 });
 
+test('an append that had to be sent twice, because Redis had forgotten the script, is waited for like any other', async () => {
+  const [replica] = replicas as [SentinelNode];
+  await node.log.append({ channel: 'a', data: '1' });
+  await untilReplicas(2);
+  await replica.pause();
+  await master.client.script('FLUSH');
+  expect(await outcome(node.log, 'k')).toMatchObject({ code: 'not_replicated' });
+});
+
 test('while replicas are away nothing piles up, and every append of a crowd is told', async () => {
   const [replica] = replicas as [SentinelNode];
   await replica.pause();

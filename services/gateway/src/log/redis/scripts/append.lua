@@ -21,7 +21,8 @@
   ARGV[11] 1 when replicas are waited for afterwards: a used key is then renewed, because WAIT is promised for writes only
 
   Reply: { id, 1 when the idempotency key had been used (the id is the first one's) or 0 }
-  An error reply means that nothing was appended: whatever can fail is read before the first write.
+  An error reply means that nothing was appended: whatever can fail, but for a right that is missing (ACL), is read before the
+  first write. Right after it comes the idempotency key, so that a retry finds what was appended whatever follows.
 ]]
 
 local log, floor, history, once = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -73,6 +74,8 @@ if previous and not isOlder(previous, id) then
   id = add()
 end
 
+if once then redis.call('SET', once, id, 'PX', onceTtl) end
+
 if not previous then
   -- Whatever the channel had went with its history's key, or was never there.
   previous = lastIdBefore(milliseconds(id) - keyTtl + 1)
@@ -97,9 +100,10 @@ if not newest then
   -- Redis makes a stream with room for 4 KiB; a copy has as much as it needs. Most channels have few messages. The copy's key is in the
   -- same slot, and there only within this script; while that slot moves, Redis refuses to copy.
   local copy = history .. ' copy'
-  if redis.pcall('COPY', history, copy, 'REPLACE') == 1 then redis.call('RENAME', copy, history) end
+  if redis.pcall('COPY', history, copy, 'REPLACE') == 1 then
+    if redis.pcall('RENAME', copy, history).err then redis.call('DEL', copy) end
+  end
 end
 if historySize > 0 then redis.call('XTRIM', history, 'MINID', '=', idAt(milliseconds(id) - historyTtl + 1)) end
 redis.call('PEXPIREAT', history, string.format('%.0f', milliseconds(id) + keyTtl))
-if once then redis.call('SET', once, id, 'PX', onceTtl) end
 return { id, 0 }

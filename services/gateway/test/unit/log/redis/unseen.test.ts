@@ -70,16 +70,28 @@ test('it remembers thousands of messages that the tail brought early, and not al
   expect(ids(unseen.all())).toEqual(['11000-0']);
 });
 
-test('it is bounded, in number and in size', () => {
+test('it is bounded, in number and in size; of those that are too many the newest is remembered', () => {
   const unseen = new Unseen();
   for (let i = 0; i < 20_000; i++) unseen.add(held(`${i}-0`), 0);
-  expect(unseen.all()).toHaveLength(10_000);
+  expect(unseen.all()).toHaveLength(10_001);
   expect(unseen.all()[0]?.id).toBe('0-0');
+  expect(unseen.all().at(-1)?.id).toBe('19999-0');
   const large = new Unseen();
   const data = 'x'.repeat(1024 * 1024);
   for (let i = 0; i < 50; i++) large.add(held(`${i}-0`, 'c', data), 0);
-  expect(large.all()).toHaveLength(16);
+  expect(large.all()).toHaveLength(17);
   large.forget(large.passed('3-0'));
+  large.seen(held('49-0', 'c', data));
   large.add(held('60-0', 'c', data), 0);
   expect(large.all()).toHaveLength(13);
+});
+
+test('the newest of too many is waited for like the others', () => {
+  const unseen = new Unseen();
+  for (let i = 0; i <= 10_000; i++) unseen.add(held(`${i}-0`), 5);
+  for (let i = 0; i < 10_000; i++) unseen.seen(held(`${i}-0`));
+  expect(unseen.waitingMs(7)).toBe(2);
+  expect(unseen.passed('10000-0')).toHaveLength(1);
+  unseen.forget(unseen.passed('10000-0'));
+  expect(unseen.waitingMs(7)).toBe(0);
 });
