@@ -13,12 +13,6 @@ export interface Retention extends Kept {
   readonly namespaces?: ReadonlyMap<string, Kept>;
 }
 
-/**
- * How long an idempotency key holds: a retry within it gets the first one's id. Long enough for a publisher that was
- * down for a deploy, short enough that a key costs Redis nothing for long.
- */
-export const IDEMPOTENCY_TTL_SECONDS = 3_600;
-
 export const MAX_HISTORY_SIZE = 1_000_000;
 
 /** What is kept of a channel. */

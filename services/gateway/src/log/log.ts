@@ -1,5 +1,11 @@
 import type { GapReason, Message, NewMessage } from '../message.ts';
 
+/**
+ * How long an idempotency key holds: a retry within it gets the first one's id. Long enough for a publisher that was
+ * down for a deploy, short enough that a key costs Redis nothing for long.
+ */
+export const IDEMPOTENCY_TTL_SECONDS = 3_600;
+
 /** A message's place in the log after an append. */
 export interface Appended {
   readonly id: string;
@@ -88,12 +94,10 @@ export interface Log {
   end(partition: number): Promise<string>;
 
   /**
-   * True while there is a connection for appends and the tails are known to follow the log: each gets answers in time,
-   * and brings what this node appends. False before `follow`. Changes are logged by the implementation.
+   * Undefined while appends can be taken and the tails are known to follow the log: each gets answers in time, and brings what this node
+   * appends and what others see at its end. Else why not, in a line for who looks after the node, with no secrets; so also before `follow`.
+   * Changes are logged by the implementation.
    */
-  readonly healthy: boolean;
-
-  /** Why it is not healthy, in one line for who looks after the node, with no secrets; undefined when it is. */
   readonly trouble: string | undefined;
 
   /** Stops following and lets go of every connection and timer. */

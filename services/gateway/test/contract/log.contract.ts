@@ -399,13 +399,13 @@ export function logContract(name: string, fixture: LogFixture): void {
 
     describe('health and close', () => {
       test('a log that is followed is healthy, one that is not or is closed is not', async () => {
-        expect(log.healthy).toBe(true);
+        expect(log.trouble).toBeUndefined();
         await fixture.reset();
         const idle = open();
-        expect(idle.healthy).toBe(false);
+        expect(idle.trouble).toBeDefined();
         await idle.close();
-        expect(idle.healthy).toBe(false);
-        expect(log.healthy).toBe(false);
+        expect(idle.trouble).toBeDefined();
+        expect(log.trouble).toBeDefined();
       });
 
       test('after close nothing more is brought, and appends are refused as not published', async () => {
@@ -425,7 +425,7 @@ export function logContract(name: string, fixture: LogFixture): void {
         const idle = open();
         await idle.close();
         await idle.follow(new TailLedger(), ALL);
-        expect(idle.healthy).toBe(false);
+        expect(idle.trouble).toBeDefined();
       });
     });
 

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { startFakeClock } from '../support/fake-clock.ts';
 import { FaultScene, PUBLISHERS, redisForTest } from '../support/fault-scene.ts';
-import { startMovableClock } from '../support/movable-clock.ts';
 import { until } from '../support/until.ts';
 
 const HOUR = 3600;
@@ -8,7 +8,7 @@ const HOUR = 3600;
 test.skipIf(process.platform !== 'linux')(
   "Redis' clock may be set back and forward, also while it is away: ids rise, nothing is lost or doubled, nobody is told of a gap",
   async () => {
-    const clock = await startMovableClock();
+    const clock = await startFakeClock();
     onTestFinished(() => clock.stop());
     const redis = await redisForTest({ env: clock.env });
     const scene = await FaultScene.on(redis);

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { partitionOf } from '../../src/message.ts';
 import { CHANNELS, FaultScene, PUBLISHERS } from '../support/fault-scene.ts';
+import type { TestRedis } from '../support/redis.ts';
 import { startRedisCluster, type TestRedisCluster } from '../support/redis-cluster.ts';
 import { startSentinel, type TestSentinel } from '../support/redis-sentinel.ts';
 import { cutReplication } from '../support/replication.ts';
@@ -16,18 +17,7 @@ const NODE_TIMEOUT = { dead: 2_000, alive: 60_000 };
 test('Sentinel: what a promoted replica had not got is told to everyone as a gap in its place', async () => {
   const redis = await sentinelForTest();
   const scene = await FaultScene.start({ REDIS_URL: redis.url, REDIS_MODE: 'sentinel' });
-  const { master, replace } = await sentinelVictim(redis);
-  await cutReplication(master);
-  await scene.more(20);
-  scene.strays.close();
-  await scene.more(5);
-  scene.ledger.expectGap({ reason: 'rewound', channels: CHANNELS });
-  await replace();
-  await scene.more(20);
-  await scene.ready();
-  scene.strays.resume(scene.nodes[1].url);
-  await scene.expectNothingLostInSilence();
-  expect(scene.ledger.missing(scene.strays.names)).not.toEqual([]);
+  await expectLossTold(scene, await sentinelVictim(redis));
 });
 
 test('Sentinel: with FANFARE_MIN_REPLICAS what was accepted survives the master, and reaches everyone', async () => {
@@ -52,18 +42,7 @@ test('Redis Cluster: what a promoted replica had not got is told as a gap, to th
   const redis = await clusterForTest();
   const env = { REDIS_URL: redis.url, REDIS_MODE: 'cluster', FANFARE_PARTITIONS: `${PARTITIONS}` };
   const scene = await FaultScene.start(env);
-  const { master, channels, replace } = await clusterVictim(redis);
-  await cutReplication(master);
-  await scene.more(20);
-  scene.strays.close();
-  await scene.more(5);
-  scene.ledger.expectGap({ reason: 'rewound', channels });
-  await replace();
-  await scene.more(20);
-  await scene.ready();
-  scene.strays.resume(scene.nodes[1].url);
-  await scene.expectNothingLostInSilence();
-  expect(scene.ledger.missing(scene.strays.names)).not.toEqual([]);
+  await expectLossTold(scene, await clusterVictim(redis));
 });
 
 test('Redis Cluster: with FANFARE_MIN_REPLICAS what was accepted survives the master, and reaches everyone', async () => {
@@ -101,8 +80,31 @@ async function clusterForTest(): Promise<TestRedisCluster> {
   return redis;
 }
 
-/** The master; `replace` kills it, and resolves when another is in its place. */
-async function sentinelVictim(redis: TestSentinel) {
+/** A master that is to be replaced by one of its replicas. */
+interface Victim {
+  readonly master: TestRedis;
+  /** The channels that it has. */
+  readonly channels: readonly string[];
+  /** Kills it, and resolves when another is in its place. */
+  replace(): Promise<void>;
+}
+
+/** Lets the master take what no replica gets, and then go: that is lost, and whoever should have got it is told. */
+async function expectLossTold(scene: FaultScene, { master, channels, replace }: Victim): Promise<void> {
+  await cutReplication(master);
+  await scene.more(20);
+  scene.strays.close();
+  await scene.more(5);
+  scene.ledger.expectGap({ reason: 'rewound', channels });
+  await replace();
+  await scene.more(20);
+  await scene.ready();
+  scene.strays.resume(scene.nodes[1].url);
+  await scene.expectNothingLostInSilence();
+  expect(scene.ledger.missing(scene.strays.names)).not.toEqual([]);
+}
+
+async function sentinelVictim(redis: TestSentinel): Promise<Victim> {
   const master = await redis.master();
   const replace = async () => {
     await redis.setDownAfter(DOWN_AFTER.dead);
@@ -110,11 +112,11 @@ async function sentinelVictim(redis: TestSentinel) {
     await until(async () => (await redis.master()) !== master, 'a replica to be promoted', 60);
     await redis.setDownAfter(DOWN_AFTER.alive);
   };
-  return { master, replace };
+  return { master, channels: CHANNELS, replace };
 }
 
-/** The master of partition 0, and the channels that it has; `replace` kills it, and resolves when another is in its place. */
-async function clusterVictim(redis: TestRedisCluster) {
+/** The master of partition 0. */
+async function clusterVictim(redis: TestRedisCluster): Promise<Victim> {
   const masterOf = (partition: number) => redis.masterOf(`fanfare:{p${partition}}:log`);
   const master = await masterOf(0);
   const channels: string[] = [];

@@ -1,54 +1,67 @@
 import { existsSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { machine, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Where distributions put libfaketime (Debian: package `libfaketime`), by the machine's architecture. */
-const TRIPLETS: Partial<Record<NodeJS.Architecture, string>> = {
-  x64: 'x86_64-linux-gnu',
-  arm64: 'aarch64-linux-gnu',
-};
+/** The one for processes that have threads, as Redis does. */
+const LIBRARY = 'faketime/libfaketimeMT.so.1';
 
-/** libfaketime on this machine, or undefined: Linux only. */
-export function findFakeTime(): string | undefined {
-  const triplet = TRIPLETS[process.arch];
-  if (process.platform !== 'linux' || triplet === undefined) return undefined;
-  const path = `/usr/lib/${triplet}/faketime/libfaketime.so.1`;
-  return existsSync(path) ? path : undefined;
-}
-
-/** The time of day as another process sees it. Its monotonic clock, and so its timers, go on as ever. */
+/**
+ * The time of day as another process sees it. What is measured (the monotonic clock, and so its timers) goes on as ever, as it
+ * does when somebody sets a real clock.
+ */
 export interface FakeClock {
   /** What the process must be started with, besides its own environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** Lets it differ from the machine's clock by so many seconds; negative: it is behind. It goes on from there. */
+  shift(seconds: number): Promise<void>;
   /**
-   * Stops the clock at this time, milliseconds since 1970. What waits until a time of day, like a blocking read of Redis,
-   * waits for ever then.
+   * Stops it at this time, milliseconds since 1970. What waits until a time of day, like a blocking read of Redis, waits for
+   * ever then.
    */
   stopAt(ms: number): Promise<void>;
+  /** Removes its files. To be called when the process has ended. */
+  stop(): Promise<void>;
 }
 
-/** A clock for processes that are started with its `env`; it keeps a file in `folder`. Until it is set it runs as the machine's. */
-export async function createFakeClock(folder: string): Promise<FakeClock> {
-  const library = findFakeTime();
-  if (library === undefined) throw new Error('these tests need libfaketime (Debian: package libfaketime)');
+/**
+ * Makes a clock that shows the right time until it is set. libfaketime puts itself between the process and the C library.
+ * Linux only. Throws where the library is missing.
+ */
+export async function startFakeClock(): Promise<FakeClock> {
+  const library = findLibrary();
+  const folder = await mkdtemp(join(tmpdir(), 'fanfare-clock-'));
   const file = join(folder, 'time');
-  const set = async (text: string): Promise<void> => {
-    // The process reads the file whenever it looks at the time: it must never see half of it.
-    await writeFile(`${file}.next`, text);
+  const set = async (time: string): Promise<void> => {
+    // In one step: the process reads it whenever it looks at the time.
+    await writeFile(`${file}.next`, time);
     await rename(`${file}.next`, file);
   };
-  await set('+0');
+  const shift = (seconds: number): Promise<void> => set(`${seconds < 0 ? '' : '+'}${seconds}`);
+  await shift(0);
   return {
     env: {
-      // The C library itself goes before jemalloc: that looks at the time while libfaketime still sets itself up, and hangs.
-      LD_PRELOAD: `${library} libc.so.6`,
+      // Redis brings its own malloc, which asks for the time before libfaketime can tell it; that of the C library does not.
+      LD_PRELOAD: `${library}:libc.so.6`,
       FAKETIME_TIMESTAMP_FILE: file,
       FAKETIME_NO_CACHE: '1',
       FAKETIME_FMT: '%s',
+      // Its name, and what it was called before.
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
       DONT_FAKE_MONOTONIC: '1',
     },
+    shift,
     // Half a millisecond more: libfaketime reads fractions into a double, and rounds down.
     stopAt: (ms) => set(`${Math.floor(ms / 1000)}.${String(ms % 1000).padStart(3, '0')}5`),
+    stop: () => rm(folder, { recursive: true, force: true }),
   };
+}
+
+/** Wherever the distribution puts it. */
+function findLibrary(): string {
+  const folders = [`/usr/lib/${machine()}-linux-gnu`, '/usr/lib64', '/usr/lib', '/usr/local/lib'];
+  const found = folders.map((folder) => join(folder, LIBRARY)).find((path) => existsSync(path));
+  if (found === undefined)
+    throw new Error('these tests need libfaketime to set the clock of Redis: apt-get install faketime');
+  return found;
 }

@@ -1,6 +1,6 @@
-import type { Appended, HistoryPage } from '../../src/log/log.ts';
+import { type Appended, type HistoryPage, IDEMPOTENCY_TTL_SECONDS } from '../../src/log/log.ts';
 import { compareIds, type GapReason, idTime, type Message, type NewMessage, partitionOf } from '../../src/message.ts';
-import { IDEMPOTENCY_TTL_SECONDS, keptOf, type Retention } from '../../src/retention.ts';
+import { keptOf, type Retention } from '../../src/retention.ts';
 
 /** What the oracle must know of the log that it judges. */
 export interface OracleSettings {

@@ -51,10 +51,6 @@ class EmbeddedLog implements Log {
     );
   }
 
-  get healthy(): boolean {
-    return this.trouble === undefined;
-  }
-
   get trouble(): string | undefined {
     if (this.#closed) return 'the log is closed';
     return this.#listener === undefined ? 'the log is not followed yet' : undefined;

@@ -1,4 +1,4 @@
-import { IDEMPOTENCY_TTL_SECONDS } from '../../retention.ts';
+import { IDEMPOTENCY_TTL_SECONDS } from '../log.ts';
 
 /** Past this many the oldest key is forgotten before its time: about 20 MB. */
 const MAX_KEYS = 100_000;

@@ -1,11 +1,11 @@
 import { FanfareError } from '../../errors.ts';
 import { type NewMessage, partitionOf } from '../../message.ts';
-import { IDEMPOTENCY_TTL_SECONDS, keptOf, type Retention } from '../../retention.ts';
-import type { Appended } from '../log.ts';
+import { keptOf, type Retention } from '../../retention.ts';
+import { type Appended, IDEMPOTENCY_TTL_SECONDS } from '../log.ts';
 import type { Commands, ConnectionSettings } from './connection.ts';
 import { appendFailure, reasonOf } from './failure.ts';
+import { KeyTtl } from './key-ttl.ts';
 import { floorKey, historyKey, logKey, onceKey } from './keys.ts';
-import { Lives } from './lives.ts';
 import type { Replication } from './replication.ts';
 import type { Held } from './unseen.ts';
 
@@ -31,7 +31,7 @@ export interface AppenderSettings {
 export class Appender {
   readonly #commands: Commands;
   readonly #settings: AppenderSettings;
-  readonly #lives: Lives;
+  readonly #keyTtl: KeyTtl;
   readonly #connection: ConnectionSettings;
   readonly #onAppended: OnAppended;
   #inFlight = 0;
@@ -39,7 +39,7 @@ export class Appender {
   constructor(commands: Commands, settings: AppenderSettings, connection: ConnectionSettings, onAppended: OnAppended) {
     this.#commands = commands;
     this.#settings = settings;
-    this.#lives = new Lives(settings.retention);
+    this.#keyTtl = new KeyTtl(settings.retention);
     this.#connection = connection;
     this.#onAppended = onAppended;
   }
@@ -94,8 +94,8 @@ export class Appender {
       ttlSeconds === undefined ? '' : ttlSeconds * 1000,
       historySize,
       historyTtlSeconds * 1000,
-      this.#lives.milliseconds(channel),
-      this.#lives.word,
+      this.#keyTtl.milliseconds(channel),
+      this.#keyTtl.word,
       logSize,
       IDEMPOTENCY_TTL_SECONDS * 1000,
       replication === undefined ? 0 : 1,

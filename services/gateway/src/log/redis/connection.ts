@@ -52,6 +52,7 @@ export interface Commands {
    * what the command failed with.
    */
   run<T>(partition: number, command: Command<T>): Promise<T>;
+  /** Lets go of them; commands in flight are rejected. */
   close(): Promise<void>;
 }
 

@@ -17,6 +17,7 @@ export interface Deployment extends Locator {
   close(): Promise<void>;
 }
 
+/** What runs at the address: one Redis, Sentinels and what they watch, or a Cluster. Connects when it is asked for connections. */
 export function createDeployment(address: RedisAddress, settings: ConnectionSettings, partitions: number): Deployment {
   if (address.mode === 'cluster') return cluster(address, settings, partitions);
   return address.mode === 'sentinel' ? sentinels(address, settings) : oneMaster(address, settings);

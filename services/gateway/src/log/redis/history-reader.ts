@@ -7,8 +7,8 @@ import type { HistoryPage } from '../log.ts';
 import type { Commands, ConnectionSettings } from './connection.ts';
 import { type RawEntry, readHistoryEntry } from './entry.ts';
 import { readFailure, reasonOf } from './failure.ts';
+import { KeyTtl } from './key-ttl.ts';
 import { floorKey, historyKey, logKey } from './keys.ts';
-import { Lives } from './lives.ts';
 import { ReadSize } from './read-size.ts';
 
 /** The highest id there can be: nothing comes after it, and Redis refuses to look. */
@@ -28,7 +28,7 @@ export class HistoryReader {
   readonly #commands: Commands;
   readonly #partitions: number;
   readonly #retention: Retention;
-  readonly #lives: Lives;
+  readonly #keyTtl: KeyTtl;
   readonly #connection: ConnectionSettings;
   readonly #size = new ReadSize(MAX_READ);
   /** The latest time by Redis' clock: set back, it must not bring a history back to life that has gone. */
@@ -38,7 +38,7 @@ export class HistoryReader {
     this.#commands = commands;
     this.#partitions = partitions;
     this.#retention = retention;
-    this.#lives = new Lives(retention);
+    this.#keyTtl = new KeyTtl(retention);
     this.#connection = connection;
   }
 
@@ -122,7 +122,7 @@ export class HistoryReader {
       entries: raw.slice(0, limit).map((entry) => readHistoryEntry(channel, entry)),
       more: raw.length > limit,
       // Without a history, whatever the channel had went with its key; a Redis that evicts keys breaks this.
-      end: newest?.[0] ?? this.#lives.removedUpTo(channel, floor, this.#latestMs),
+      end: newest?.[0] ?? this.#keyTtl.removedUpTo(channel, floor, this.#latestMs),
       bound,
       nowMs,
     };

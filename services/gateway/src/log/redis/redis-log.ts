@@ -83,10 +83,6 @@ class RedisLog implements Log {
     this.#history = new HistoryReader(this.#reading, partitions, options, this.#settings);
   }
 
-  get healthy(): boolean {
-    return this.trouble === undefined;
-  }
-
   get trouble(): string | undefined {
     const connections = this.#publishing.trouble ?? this.#reading.trouble;
     if (connections !== undefined || this.#tails.length === 0) return connections ?? 'the log is not followed yet';

@@ -12,6 +12,7 @@ export interface ScriptCommands {
   ): Promise<[floor: string, newest: string, oldest: string, oldestIsMarker: number]>;
 }
 
+/** The scripts by the names of their commands, as ioredis takes them. */
 export type Scripts = NonNullable<RedisOptions['scripts']>;
 
 /**

@@ -35,7 +35,7 @@ test('while a master and its replica are away, appends are refused as not publis
   const master = await redis.masterOf(KEY);
   const replica = redis.nodes[redis.nodes.indexOf(master) + 3] as ClusterNode;
   await Promise.all([master.kill(), replica.kill()]);
-  await until(() => nodes.every(({ log }) => !log.healthy), 'all nodes to notice');
+  await until(() => nodes.every(({ log }) => log.trouble !== undefined), 'all nodes to notice');
   const [channel = ''] = channels;
   const [one] = nodes;
   await until(async () => {

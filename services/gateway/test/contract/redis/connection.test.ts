@@ -34,7 +34,7 @@ test('an append that is under way when the connection is cut may have been publi
   await until(async () => (await logLength()) === 1, 'Redis to have run the append');
   proxy.cut();
   expect(await outcome).toMatchObject({ code: 'log_timeout' });
-  await until(() => node.log.healthy, 'the connections to be back');
+  await until(() => node.log.trouble === undefined, 'the connections to be back');
   expect(await node.log.append(message)).toMatchObject({ replayed: true });
   await node.log.append({ channel: 'c', data: '2' });
   await until(() => node.ledger.data.includes('2'), 'the messages');
@@ -59,10 +59,10 @@ test('a Redis that stands still for a while costs no message, and health shows i
   await node.log.append({ channel: 'c', data: '"before"' });
   await redis.pause();
   const outcome = node.log.append({ channel: 'c', data: '"meanwhile"' }).catch((error) => error);
-  await until(() => !node.log.healthy, 'the log to be unhealthy');
+  await until(() => node.log.trouble !== undefined, 'the log to be unhealthy');
   expect(await outcome).toMatchObject({ code: 'log_timeout' });
   await redis.resume();
-  await until(() => node.log.healthy, 'the log to be healthy');
+  await until(() => node.log.trouble === undefined, 'the log to be healthy');
   await node.log.append({ channel: 'c', data: '"after"' });
   await until(() => node.ledger.data.includes('"after"'), 'the last message');
   // The one without an answer was written to the connection: it may be there, once.

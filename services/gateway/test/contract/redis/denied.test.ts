@@ -50,10 +50,10 @@ test.each([
   const { log, ledger, said } = node;
   const followed = log.follow(ledger, 1_000);
   await until(() => denials(said).length > 0, 'the complaint');
-  expect(log.healthy).toBe(false);
+  expect(log.trouble).toBeDefined();
   await setUser(redis.client, RIGHTS);
   await followed;
-  await until(() => log.healthy, 'the node to be healthy');
+  await until(() => log.trouble === undefined, 'the node to be healthy');
   expect(denials(said)).toHaveLength(1);
 });
 
@@ -76,7 +76,7 @@ test('no password where one is needed is said once', async () => {
   const { log, ledger, said } = node;
   const followed = log.follow(ledger, 1_000);
   await until(() => denials(said).length > 0, 'the complaint');
-  expect(log.healthy).toBe(false);
+  expect(log.trouble).toBeDefined();
   await redis.client.config('SET', 'requirepass', '');
   await followed;
   expect(denials(said)).toHaveLength(1);

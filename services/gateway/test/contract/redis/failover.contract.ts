@@ -56,7 +56,8 @@ export function failoverContract<Redis extends FailoverRedis>(
       startLogNode(redis.address, { partitions, commandTimeoutMs: 1_000, ...(tailFrom && { tailFrom }) });
     const nodes: [LogNode, LogNode] = await Promise.all([open(), open()]);
     const publishers = new SteadyPublishers(nodes, channels);
-    const healthy = () => until(() => nodes.every(({ log }) => log.healthy), 'all nodes to be healthy', 60);
+    const healthy = () =>
+      until(() => nodes.every(({ log }) => log.trouble === undefined), 'all nodes to be healthy', 60);
     scene = { redis, nodes, channels, publishers, healthy };
   });
 

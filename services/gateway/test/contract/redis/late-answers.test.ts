@@ -49,7 +49,7 @@ test('an append that Redis carries out after the time-out may have been publishe
   }, 'a time-out');
   await running;
   await until(async () => (await lengths()).log === 1, 'Redis to have carried it out');
-  await until(() => node.log.healthy, 'the log to be healthy by itself');
+  await until(() => node.log.trouble === undefined, 'the log to be healthy by itself');
   await until(() => node.ledger.data.length === 1, 'the message at the tail');
   const id = node.ledger.messages[0]?.id;
   expect(await node.log.append(message)).toEqual({ id, replayed: true });
@@ -63,7 +63,7 @@ test('retries while Redis stands still end in one message', async () => {
   expect(codes).toContain('log_timeout');
   expect([...codes].filter((code) => code !== 'log_timeout' && code !== 'log_unavailable')).toEqual([]);
   await redis.resume();
-  await until(() => node.log.healthy, 'the log to be healthy by itself');
+  await until(() => node.log.trouble === undefined, 'the log to be healthy by itself');
   const { id } = await node.log.append(message);
   expect(await lengths()).toEqual({ log: 1, history: 1 });
   await until(() => node.ledger.data.length === 1, 'the message at the tail');
@@ -80,7 +80,7 @@ test('while Redis reads its file (LOADING) nothing is published, and then all is
     await until(fill, 'a batch to be taken');
   }
   await redis.kill();
-  await until(() => !node.log.healthy, 'the log to be unhealthy');
+  await until(() => node.log.trouble !== undefined, 'the log to be unhealthy');
   let loaded = false;
   const started = redis.start().then(() => {
     loaded = true;
@@ -93,14 +93,14 @@ test('while Redis reads its file (LOADING) nothing is published, and then all is
     const reply = await asking.ping().catch((error) => String(error.message));
     if (!reply.startsWith('LOADING')) continue;
     expect(await node.log.append(message).catch((error) => error.code)).toBe('log_unavailable');
-    expect(node.log.healthy).toBe(false);
+    expect(node.log.trouble).toBeDefined();
     refusals++;
   }
   asking.disconnect();
   await started;
   expect(refusals).toBeGreaterThan(0);
 
-  await until(() => node.log.healthy, 'the log to be healthy by itself');
+  await until(() => node.log.trouble === undefined, 'the log to be healthy by itself');
   expect(await lengths()).toEqual({ log: count, history: 1_000 });
   await appendSurely(node.log, 'c', '"after"');
   await until(() => node.ledger.data.includes('"after"'), 'the message at the tail');

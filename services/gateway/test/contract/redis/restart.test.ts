@@ -67,15 +67,15 @@ test('a Redis that comes back empty raises the floor on every node, and on those
 
 test('while Redis is away appends are refused at once, as not published, and health shows it', async () => {
   const { log, said, ledger } = nodes[0] as LogNode;
-  expect(log.healthy).toBe(true);
+  expect(log.trouble).toBeUndefined();
   await redis.kill();
-  await until(() => !log.healthy, 'the log to be unhealthy');
+  await until(() => log.trouble !== undefined, 'the log to be unhealthy');
   await until(async () => (await refusal(log.append({ channel: 'c', data: '1' }))) === 'log_unavailable', 'a refusal');
   expect(await refusal(log.historyAfter('c', '0-0', 10))).toBe('log_unavailable');
   expect(await refusal(log.historyLast('c', 10))).toBe('log_unavailable');
   expect(await refusal(log.end(0))).toBe('log_unavailable');
   await redis.start();
-  await until(() => log.healthy, 'the log to be healthy');
+  await until(() => log.trouble === undefined, 'the log to be healthy');
   await appendSurely(log, 'c', '2');
   await until(() => ledger.data.includes('2'), 'the message');
   expect(ledger.data).toEqual(['2']);
@@ -90,13 +90,13 @@ test('a log that starts before its Redis follows as soon as that is there', asyn
   await redis.start();
   const late = await starting;
   nodes.push(late);
-  expect(late.log.healthy).toBe(true);
+  expect(late.log.trouble).toBeUndefined();
 });
 
 test('a log whose Redis never comes can be closed', async () => {
   const { log } = nodes[0] as LogNode;
   await redis.kill();
-  await until(() => !log.healthy, 'the log to be unhealthy');
+  await until(() => log.trouble !== undefined, 'the log to be unhealthy');
   await log.close();
   expect(await refusal(log.append({ channel: 'c', data: '1' }))).toBe('log_unavailable');
 });

@@ -55,7 +55,7 @@ test.each(Object.keys(deployments))('%s behind TLS, which asks for a certificate
     const other = openLogNode(stranger);
     const followed = other.log.follow(other.ledger, 0);
     await until(() => other.said.length > 0, 'a complaint about the certificate');
-    expect(other.log.healthy).toBe(false);
+    expect(other.log.trouble).toBeDefined();
     await other.log.close();
     await followed;
   } finally {

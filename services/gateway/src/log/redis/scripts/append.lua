@@ -27,7 +27,7 @@
 
 local log, floor, history, once = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local channel, data, event, ownTtl = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local historySize, historyTtl, keyTtl, lives = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local historySize, historyTtl, keyTtl, ttls = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local logSize, onceTtl, replicated = ARGV[9], ARGV[10], ARGV[11] == '1'
 
 if once then
@@ -42,15 +42,15 @@ local newest = redis.call('XREVRANGE', history, '+', '-', 'COUNT', 1)[1]
 local previous = newest and newest[1]
 
 -- A log that is gone, or has lost its floor, has lost messages: the first to write says so in the log.
-local start, since, knownLives = readFloor(floor)
+local start, since, knownTtls = readFloor(floor)
 if not start or redis.call('EXISTS', log) == 0 then
   start = raiseFloor(log, floor, { previous })
-  since, knownLives = start, '-'
+  since, knownTtls = start, '-'
 end
-if knownLives ~= lives then
+if knownTtls ~= ttls then
   -- Others, with other settings, may have appended up to now.
-  if knownLives ~= '-' then since = highestId(log) end
-  writeFloor(floor, start, since, lives)
+  if knownTtls ~= '-' then since = highestId(log) end
+  writeFloor(floor, start, since, ttls)
 end
 
 local entry = { 'd', data }
@@ -70,7 +70,7 @@ if previous and not isOlder(previous, id) then
   redis.call('XDEL', log, id)
   start = raiseFloor(log, floor, { previous })
   since = start
-  writeFloor(floor, start, since, lives)
+  writeFloor(floor, start, since, ttls)
   id = add()
 end
 

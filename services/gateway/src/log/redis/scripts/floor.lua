@@ -7,7 +7,7 @@
   A marker is an entry with the field `f` and no channel. Its id is the floor: whatever the log held before may be gone.
   Being an entry, it reaches every tail in its place in the order. `f` is the id after which something is known to be gone, or '-'.
 
-  The floor's key holds three words: the floor; an id, `since`; and `lives`, for how long histories are kept after their
+  The floor's key holds three words: the floor; an id, `since`; and `ttls`, for how long histories are kept after their
   newest message, as whoever appends has it configured ('-' while nobody has appended). Since that id all who appended
   had the same. Without this, a history that expired early, under settings of before, would look like one that never was.
 ]]
@@ -31,15 +31,15 @@ local function clock()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- The floor, since when `lives` have been the same, and these. Nothing when there is no floor.
+-- The floor, since when `ttls` have been the same, and these. Nothing when there is no floor.
 local function readFloor(key)
   local value = redis.call('GET', key)
   if not value then return nil end
   return string.match(value, '^(%S+) (%S+) (%S+)$')
 end
 
-local function writeFloor(key, floor, since, lives)
-  redis.call('SET', key, floor .. ' ' .. since .. ' ' .. lives)
+local function writeFloor(key, floor, since, ttls)
+  redis.call('SET', key, floor .. ' ' .. since .. ' ' .. ttls)
 end
 
 local function idAt(ms)

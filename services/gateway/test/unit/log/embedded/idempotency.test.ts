@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { IdempotencyKeys } from '../../../../src/log/embedded/idempotency.ts';
-import { IDEMPOTENCY_TTL_SECONDS } from '../../../../src/retention.ts';
+import { IDEMPOTENCY_TTL_SECONDS } from '../../../../src/log/log.ts';
 
 const TTL_MS = IDEMPOTENCY_TTL_SECONDS * 1000;
 

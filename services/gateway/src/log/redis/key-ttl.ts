@@ -19,7 +19,7 @@ const SPACE = ' ';
  * That depends on the settings of whoever appended, not of who reads, so the nodes write down in Redis which they have, and since
  * when all had the same. While they differ, a channel without a history may have had one a moment ago.
  */
-export class Lives {
+export class KeyTtl {
   /** Stands for these settings: other settings have another word. */
   readonly word: string;
   readonly #retention: Retention;
