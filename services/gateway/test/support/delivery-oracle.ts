@@ -12,8 +12,8 @@ interface ChannelState {
   stood: string;
   /** What was gone when a gap was told. */
   readonly excused: Set<string>;
-  /** True until a replay is over that was asked for without a cursor. */
-  asked: boolean;
+  /** Until a replay is over that was asked for without a cursor: the place of the tail when it was. */
+  askedAt: string | undefined;
   /** Did not come, and was lost in a rewind: to be told before anything that comes after the floor. */
   readonly due: Set<string>;
 }
@@ -23,7 +23,8 @@ interface ChannelState {
  * changed, or never; a gap where nothing is gone. What it lets pass:
  *
  * 1. A gap though nothing is gone: `expired`, for a cursor that is older than everything that the log remembers.
- * 2. No gap though something is gone: what expired while a client that had asked for the newest messages was replayed to.
+ * 2. No gap though something is gone: what expired while a client was replayed to that had asked for the newest messages, and
+ *    had been published before it asked.
  */
 export class DeliveryOracle {
   readonly problems: string[] = [];
@@ -43,12 +44,12 @@ export class DeliveryOracle {
 
   /**
    * A connection begins. With no cursor (`fresh`) the promise begins here; with no position it begins with the first message
-   * that comes, or where the client is told that it stands.
+   * that comes, or where the client is told that it stands. `tail`: the place of the node's tail.
    */
-  began(channel: string, position: string | undefined, fresh: boolean): void {
+  began(channel: string, position: string | undefined, fresh: boolean, tail: string): void {
     const known = this.#channels.get(channel);
     if (!fresh && known !== undefined) {
-      known.asked = false;
+      known.askedAt = undefined;
       return;
     }
     const excused = new Set(position === undefined ? this.#log.gone(channel, '0-0') : []);
@@ -57,7 +58,7 @@ export class DeliveryOracle {
       newest: '0-0',
       stood: position ?? '0-0',
       excused,
-      asked: position === undefined,
+      askedAt: position === undefined ? tail : undefined,
       due: new Set(),
     });
   }
@@ -87,7 +88,7 @@ export class DeliveryOracle {
   /** The client follows live: it has everything up to `position`, and gets whatever comes after. */
   live(channel: string, position: string): void {
     this.#account(channel, position, undefined);
-    this.#of(channel).asked = false;
+    this.#of(channel).askedAt = undefined;
   }
 
   gap(node: TailedNode, channel: string, after: string, reason: GapReason): void {
@@ -123,7 +124,7 @@ export class DeliveryOracle {
       const { id } = message;
       if (compareIds(id, before) <= 0) break;
       if (compareIds(id, upTo) > 0 || id === received || state.excused.has(id)) continue;
-      if (state.asked && this.#hasExpired(message)) continue;
+      if (compareIds(id, state.askedAt ?? '0-0') <= 0 && this.#hasExpired(message)) continue;
       if (this.#log.lost.has(id)) state.due.add(id);
       else this.#problem(channel, `${id} was lost: the client stands at ${upTo}`);
     }

@@ -114,7 +114,7 @@ class FollowerConnection extends Connection {
       const promised = start.last === undefined && start.oldest === undefined ? from : undefined;
       for (const channel of names) {
         this.#floors.set(channel, this.node.floor(partition));
-        this.#oracle.began(channel, promised, start.cursor === undefined);
+        this.#oracle.began(channel, promised, start.cursor === undefined, hub.position(partition));
       }
     }
     if (plan.cursor !== undefined) this.#hold(channels, formatCursor(plan.cursor));

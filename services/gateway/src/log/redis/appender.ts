@@ -3,11 +3,11 @@ import { type NewMessage, partitionOf } from '../../message.ts';
 import { keptOf, type Retention } from '../../retention.ts';
 import { type Appended, IDEMPOTENCY_TTL_SECONDS } from '../log.ts';
 import type { Commands, ConnectionSettings } from './connection.ts';
+import type { Held } from './entry.ts';
 import { appendFailure, reasonOf } from './failure.ts';
 import { KeyTtl } from './key-ttl.ts';
 import { floorKey, historyKey, logKey, onceKey } from './keys.ts';
 import type { Replication } from './replication.ts';
-import type { Held } from './unseen.ts';
 
 /**
  * Data that may be on its way to Redis at once, in UTF-16 code units. Past it appends are refused: a Redis that has

@@ -1,10 +1,10 @@
 import type { RedisAddress } from '../../redis-address.ts';
-import { ClusterConnections } from './cluster-connections.ts';
-import { ClusterMap } from './cluster-map.ts';
+import { ClusterConnections } from './cluster/cluster-connections.ts';
+import { ClusterMap } from './cluster/cluster-map.ts';
 import { CommandConnection, type Commands, type ConnectionSettings, leaveFor } from './connection.ts';
 import { endpointAt, endpointOf, type Locator } from './endpoint.ts';
-import { SentinelReplicas } from './sentinel-replicas.ts';
-import { SentinelWatch } from './sentinel-watch.ts';
+import { SentinelReplicas } from './sentinel/sentinel-replicas.ts';
+import { SentinelWatch } from './sentinel/sentinel-watch.ts';
 
 /** How connections are made to what runs at an address: one master for all partitions, or several. */
 export interface Deployment extends Locator {

@@ -1,9 +1,20 @@
 import { idTime, isId, type Message } from '../../message.ts';
 import type { HeldEntry } from '../history-page.ts';
-import type { Held } from './unseen.ts';
 
 /** A stream entry as Redis replies it: its id, then names and values in turn. */
 export type RawEntry = [id: string, fields: string[]];
+
+/**
+ * An entry that the log is known to have held. Two masters of which one does not know yet that it was replaced may give the
+ * same id to different messages, so the id alone does not tell.
+ */
+export interface Held {
+  readonly id: string;
+  /** '' for a marker. */
+  readonly channel: string;
+  /** '' where it is not known. */
+  readonly data: string;
+}
 
 /** True for an entry that says that the log starts (again) here. */
 export function isMarker([, fields]: RawEntry): boolean {
@@ -23,6 +34,11 @@ export function sizeOf([, fields]: RawEntry): number {
 /** What to remember of an entry of a partition's log. */
 export function heldOf([id, [c, channel = '', , data = '']]: RawEntry): Held {
   return c === 'c' ? { id, channel, data } : { id, channel: '', data: '' };
+}
+
+/** True when `met` is what is known under its id; `known` may know less of it. */
+export function isSame(known: Held, met: Held): boolean {
+  return known.channel === met.channel && (known.data === '' || known.data === met.data);
 }
 
 /** Reads an entry of a partition's log; undefined when it is no message of ours. */

@@ -12,7 +12,7 @@ import type { TailFrom } from './endpoint.ts';
 import { HistoryReader } from './history-reader.ts';
 import { Replication } from './replication.ts';
 import { loadScripts } from './scripts.ts';
-import { TAIL_TIMING, Tail, type TailTiming } from './tail.ts';
+import { TAIL_TIMING, Tail, type TailTiming } from './tail/tail.ts';
 
 /**
  * Entries that a partition's log holds, at least (Redis trims whole nodes of its tree: `MAXLEN ~`). It has to cover what

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Log } from '../../../src/log/log.ts';
 import { historyKey, logKey } from '../../../src/log/redis/keys.ts';
 import { createRedisLog } from '../../../src/log/redis/redis-log.ts';
-import { TAIL_TIMING } from '../../../src/log/redis/tail.ts';
+import { TAIL_TIMING } from '../../../src/log/redis/tail/tail.ts';
 import { partitionOf } from '../../../src/message.ts';
 import { keptOf, type Retention } from '../../../src/retention.ts';
 import { type FakeClock, startFakeClock } from '../../support/fake-clock.ts';

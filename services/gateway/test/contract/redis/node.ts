@@ -1,7 +1,7 @@
 import { FanfareError } from '../../../src/errors.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { createRedisLog, type RedisLogOptions } from '../../../src/log/redis/redis-log.ts';
-import type { TailTiming } from '../../../src/log/redis/tail.ts';
+import type { TailTiming } from '../../../src/log/redis/tail/tail.ts';
 import type { RedisAddress } from '../../../src/redis-address.ts';
 import { redisAddress } from '../../support/redis-address.ts';
 import { silentLogger, silentMetrics } from '../../support/silent.ts';

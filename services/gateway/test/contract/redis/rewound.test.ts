@@ -3,7 +3,7 @@ import type { Commands } from '../../../src/log/redis/connection.ts';
 import { Denials } from '../../../src/log/redis/denials.ts';
 import { createDeployment } from '../../../src/log/redis/deployment.ts';
 import { loadScripts } from '../../../src/log/redis/scripts.ts';
-import { Tail } from '../../../src/log/redis/tail.ts';
+import { Tail } from '../../../src/log/redis/tail/tail.ts';
 import { compareIds } from '../../../src/message.ts';
 import { startRedis, type TestRedis } from '../../support/redis.ts';
 import { redisAddress } from '../../support/redis-address.ts';

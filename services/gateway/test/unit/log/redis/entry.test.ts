@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { isMarker, type RawEntry, readHistoryEntry, readLogEntry, sizeOf } from '../../../../src/log/redis/entry.ts';
-import { wholeFrom } from '../../../../src/log/redis/newest.ts';
+import { wholeFrom } from '../../../../src/log/redis/tail/newest.ts';
 
 const message: RawEntry = ['5-0', ['c', 'orders', 'd', '{"a":1}']];
 const named: RawEntry = ['5-1', ['c', 'orders', 'd', '{"a":1}', 'e', 'paid']];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { slotOf } from '../../../../src/log/redis/slot.ts';
+import { slotOf } from '../../../../../src/log/redis/cluster/slot.ts';
 
 // As CLUSTER KEYSLOT of Redis 7.0 replies them.
 test.each([

@@ -1,18 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { compareIds, idBefore, idTime } from '../../message.ts';
-import { expiryBound } from '../completeness.ts';
-import type { TailListener } from '../log.ts';
+import { compareIds, idBefore, idTime } from '../../../message.ts';
+import { expiryBound } from '../../completeness.ts';
+import type { TailListener } from '../../log.ts';
+import { backoffMs } from '../backoff.ts';
+import type { Commands, ConnectionSettings } from '../connection.ts';
+import { connectionTrouble, isDenial } from '../denials.ts';
+import type { Locator, TailFrom } from '../endpoint.ts';
+import type { Held } from '../entry.ts';
+import { reasonOf } from '../failure.ts';
+import { ReadSize } from '../read-size.ts';
 import { Audit } from './audit.ts';
-import { backoffMs } from './backoff.ts';
-import type { Commands, ConnectionSettings } from './connection.ts';
 import { Delivery } from './delivery.ts';
-import { connectionTrouble, isDenial } from './denials.ts';
-import type { Locator, TailFrom } from './endpoint.ts';
-import { reasonOf } from './failure.ts';
 import { wholeFrom } from './newest.ts';
-import { ReadSize } from './read-size.ts';
 import { type Opened, TailSession } from './tail-session.ts';
-import { type Held, Unseen } from './unseen.ts';
+import { Unseen } from './unseen.ts';
 
 export interface TailTiming {
   /** How long Redis holds a read while there is nothing new (XREAD BLOCK). */

@@ -1,5 +1,5 @@
-import type { HostPort } from '../../redis-address.ts';
-import { reasonOf } from './failure.ts';
+import type { HostPort } from '../../../redis-address.ts';
+import { reasonOf } from '../failure.ts';
 
 /**
  * What a Redis Cluster says when a command must be sent elsewhere or later (Redis Cluster specification, "Redirection and

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { ZERO_ID } from '../../message.ts';
-import type { LogOperation } from '../../metrics/metrics.ts';
+import { ZERO_ID } from '../../../message.ts';
+import type { LogOperation } from '../../../metrics/metrics.ts';
 import {
   type Commands,
   type ConnectionSettings,
@@ -8,12 +8,11 @@ import {
   type LogRedis,
   leaveFor,
   sessionConnection,
-} from './connection.ts';
-import type { Located } from './endpoint.ts';
-import { heldOf, isMarker, type RawEntry } from './entry.ts';
-import { floorKey, logKey } from './keys.ts';
+} from '../connection.ts';
+import type { Located } from '../endpoint.ts';
+import { type Held, heldOf, isMarker, isSame, type RawEntry } from '../entry.ts';
+import { floorKey, logKey } from '../keys.ts';
 import { type Newest, readNewest } from './newest.ts';
-import { type Held, isSame } from './unseen.ts';
 
 /** What the master says of a log. */
 export interface Judged {

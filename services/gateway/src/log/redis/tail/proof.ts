@@ -1,4 +1,4 @@
-import { compareIds } from '../../message.ts';
+import { compareIds } from '../../../message.ts';
 
 /**
  * What another connection said of the end of a partition's log, held against where the tail stands.

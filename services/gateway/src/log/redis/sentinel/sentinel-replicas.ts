@@ -1,9 +1,9 @@
-import type { HostPort, RedisAddress } from '../../redis-address.ts';
-import { ask } from './ask.ts';
-import type { ConnectionSettings } from './connection.ts';
-import { sentinelAt } from './endpoint.ts';
-import { reasonOf } from './failure.ts';
-import { oneOf, shuffled } from './shuffle.ts';
+import type { HostPort, RedisAddress } from '../../../redis-address.ts';
+import { ask } from '../ask.ts';
+import type { ConnectionSettings } from '../connection.ts';
+import { sentinelAt } from '../endpoint.ts';
+import { reasonOf } from '../failure.ts';
+import { oneOf, shuffled } from '../shuffle.ts';
 
 /** Which replicas the Sentinels know of. */
 export class SentinelReplicas {

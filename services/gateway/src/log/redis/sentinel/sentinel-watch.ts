@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
-import type { HostPort, RedisAddress } from '../../redis-address.ts';
-import { backoffMs } from './backoff.ts';
-import { type ConnectionSettings, closeConnection } from './connection.ts';
-import { sentinelAt } from './endpoint.ts';
-import { reasonOf } from './failure.ts';
+import type { HostPort, RedisAddress } from '../../../redis-address.ts';
+import { backoffMs } from '../backoff.ts';
+import { type ConnectionSettings, closeConnection } from '../connection.ts';
+import { sentinelAt } from '../endpoint.ts';
+import { reasonOf } from '../failure.ts';
 
 /** What a Sentinel publishes when it knows of a new master: name, old host and port, new host and port. */
 const CHANNEL = '+switch-master';

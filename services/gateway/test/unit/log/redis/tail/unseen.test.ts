@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type Held, Unseen } from '../../../../src/log/redis/unseen.ts';
+import type { Held } from '../../../../../src/log/redis/entry.ts';
+import { Unseen } from '../../../../../src/log/redis/tail/unseen.ts';
 
 function held(id: string, channel = 'c', data = '1'): Held {
   return { id, channel, data };

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { HostPort } from '../../redis-address.ts';
+import type { HostPort } from '../../../redis-address.ts';
+import { type Command, CommandConnection, type Commands, type ConnectionSettings } from '../connection.ts';
+import { connectionTrouble } from '../denials.ts';
+import { endpointAt } from '../endpoint.ts';
+import { notConnected } from '../failure.ts';
 import type { ClusterMap } from './cluster-map.ts';
-import { type Command, CommandConnection, type Commands, type ConnectionSettings } from './connection.ts';
-import { connectionTrouble } from './denials.ts';
-import { endpointAt } from './endpoint.ts';
-import { notConnected } from './failure.ts';
 import { redirectOf } from './redirect.ts';
 
 /** Before a command is sent a third time, and each time after that, milliseconds. */

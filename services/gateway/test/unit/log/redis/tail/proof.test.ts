@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Proof } from '../../../../src/log/redis/proof.ts';
+import { Proof } from '../../../../../src/log/redis/tail/proof.ts';
 
 test('nothing is owed by a tail that stands where the log ends', () => {
   const proof = new Proof();

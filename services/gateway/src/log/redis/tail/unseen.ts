@@ -1,4 +1,5 @@
-import { compareIds } from '../../message.ts';
+import { compareIds } from '../../../message.ts';
+import { type Held, isSame } from '../entry.ts';
 
 /** Messages that are waited for, at most, and their data in UTF-16 code units. Newer ones are not: a tail is away, and appends go on. */
 const MAX_UNSEEN = 10_000;
@@ -6,18 +7,6 @@ const MAX_UNSEEN_SIZE = 16 * 1024 * 1024;
 /** Messages that came by before anybody waited for them, of which at least this many are remembered, and up to twice. */
 const EARLY = 4_096;
 const EARLY_SIZE = 1024 * 1024;
-
-/**
- * An entry that the log is known to have held. Two masters of which one does not know yet that it was replaced may give the
- * same id to different messages, so the id alone does not tell.
- */
-export interface Held {
-  readonly id: string;
-  /** '' for a marker. */
-  readonly channel: string;
-  /** '' where it is not known. */
-  readonly data: string;
-}
 
 /**
  * Messages that this node was told are in a partition's log, and that its tail has not brought yet.
@@ -98,9 +87,4 @@ export class Unseen {
     const [oldest = this.#newest] = this.#waiting.values();
     return oldest === undefined ? 0 : nowMs - oldest.sinceMs;
   }
-}
-
-/** True when `met` is what is known under its id; `known` may know less of it. */
-export function isSame(known: Held, met: Held): boolean {
-  return known.channel === met.channel && (known.data === '' || known.data === met.data);
 }

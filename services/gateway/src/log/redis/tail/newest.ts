@@ -1,7 +1,7 @@
-import { compareIds, idBefore } from '../../message.ts';
-import type { LogRedis } from './connection.ts';
-import { type RawEntry, sizeOf } from './entry.ts';
-import { logKey } from './keys.ts';
+import { compareIds, idBefore } from '../../../message.ts';
+import type { LogRedis } from '../connection.ts';
+import { type RawEntry, sizeOf } from '../entry.ts';
+import { logKey } from '../keys.ts';
 
 /** Entries in one read backwards. */
 const PAGE_ENTRIES = 256;

@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { HostPort, RedisAddress } from '../../redis-address.ts';
-import { ask } from './ask.ts';
-import { backoffMs } from './backoff.ts';
-import type { ConnectionSettings } from './connection.ts';
-import { endpointAt, type Located, type Locator, type TailFrom } from './endpoint.ts';
-import { reasonOf } from './failure.ts';
-import { hashTag } from './keys.ts';
+import type { HostPort, RedisAddress } from '../../../redis-address.ts';
+import { ask } from '../ask.ts';
+import { backoffMs } from '../backoff.ts';
+import type { ConnectionSettings } from '../connection.ts';
+import { endpointAt, type Located, type Locator, type TailFrom } from '../endpoint.ts';
+import { reasonOf } from '../failure.ts';
+import { hashTag } from '../keys.ts';
+import { oneOf, shuffled } from '../shuffle.ts';
 import { redirectOf } from './redirect.ts';
-import { oneOf, shuffled } from './shuffle.ts';
 import { slotOf } from './slot.ts';
 
 /** Between two looks at the map, at least, milliseconds: a cluster that is down is not asked all the time. */

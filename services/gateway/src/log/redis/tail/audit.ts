@@ -1,10 +1,11 @@
-import { compareIds, ZERO_ID } from '../../message.ts';
-import type { ConnectionSettings } from './connection.ts';
+import { compareIds, ZERO_ID } from '../../../message.ts';
+import type { ConnectionSettings } from '../connection.ts';
+import type { Held } from '../entry.ts';
+import { reasonOf } from '../failure.ts';
 import type { Delivery } from './delivery.ts';
-import { reasonOf } from './failure.ts';
 import { Proof } from './proof.ts';
 import type { Judged, Opened, TailSession } from './tail-session.ts';
-import type { Held, Unseen } from './unseen.ts';
+import type { Unseen } from './unseen.ts';
 
 /** How often, at most, the master is asked about what a busy replica brings, milliseconds. */
 const AUDIT_MS = 1_000;

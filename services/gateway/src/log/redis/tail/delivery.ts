@@ -1,9 +1,9 @@
-import { compareIds, idBefore, type Message, ZERO_ID } from '../../message.ts';
-import type { TailListener } from '../log.ts';
-import type { ConnectionSettings } from './connection.ts';
-import { goneAfter, heldOf, isMarker, type RawEntry, readLogEntry } from './entry.ts';
+import { compareIds, idBefore, type Message, ZERO_ID } from '../../../message.ts';
+import type { TailListener } from '../../log.ts';
+import type { ConnectionSettings } from '../connection.ts';
+import { goneAfter, type Held, heldOf, isMarker, type RawEntry, readLogEntry } from '../entry.ts';
 import type { Opened } from './tail-session.ts';
-import type { Held, Unseen } from './unseen.ts';
+import type { Unseen } from './unseen.ts';
 
 /** What a tail hands on to its listener, in order, and where it stands by that. */
 export class Delivery {

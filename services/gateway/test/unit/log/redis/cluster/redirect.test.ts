@@ -1,6 +1,6 @@
 import { ReplyError } from 'ioredis';
 import { expect, test } from 'vitest';
-import { redirectOf } from '../../../../src/log/redis/redirect.ts';
+import { redirectOf } from '../../../../../src/log/redis/cluster/redirect.ts';
 
 const FROM = { host: '10.0.0.1', port: 7000 };
 
