@@ -6,7 +6,7 @@ import type { HistoryPage } from './log.ts';
 export const MAX_LAST_SIZE = 1024 * 1024;
 
 /** A place in a channel's history. */
-export interface HeldEntry {
+export interface HistoryEntry {
   readonly id: string;
   /** Id of the channel's message before it; when that is not known, the newest that can have been removed. */
   readonly previous: string;
@@ -19,7 +19,7 @@ export interface Look {
   /** Id after which was looked. */
   readonly after: string;
   /** Oldest first. */
-  readonly entries: readonly HeldEntry[];
+  readonly entries: readonly HistoryEntry[];
   /** True when there may be more entries after these. */
   readonly more: boolean;
   /** Where there are no entries: the channel's newest id, or the newest that can have been removed. */
@@ -31,7 +31,7 @@ export interface Look {
 }
 
 /** The message of an entry, unless it is gone: too old, past its own time to live, or never kept. */
-export function aliveIn({ message }: HeldEntry, bound: string, nowMs: number): Message | undefined {
+export function aliveIn({ message }: HistoryEntry, bound: string, nowMs: number): Message | undefined {
   if (message === undefined || compareIds(message.id, bound) < 0) return undefined;
   return message.expiresMs === undefined || message.expiresMs > nowMs ? message : undefined;
 }

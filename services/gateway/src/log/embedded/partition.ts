@@ -2,7 +2,7 @@ import { compareIds, type GapReason, idTime, type Message, type NewMessage } fro
 import { Queue } from '../../queue.ts';
 import { keptOf, longestTtlSeconds, type Retention } from '../../retention.ts';
 import { expiryBound } from '../completeness.ts';
-import { aliveIn, type HeldEntry, MAX_LAST_SIZE, pageOf } from '../history-page.ts';
+import { aliveIn, type HistoryEntry, MAX_LAST_SIZE, pageOf } from '../history-page.ts';
 import type { HistoryPage } from '../log.ts';
 
 /** What a message takes in memory besides its data, about. */
@@ -24,7 +24,7 @@ export class EmbeddedPartition {
   readonly #ttlSeconds: number;
   readonly #maxBytes: number;
   readonly #log = new Queue<Message>();
-  readonly #channels = new Map<string, Queue<HeldEntry>>();
+  readonly #channels = new Map<string, Queue<HistoryEntry>>();
   #bytes = 0;
   /** Newest id. */
   #end: string;
@@ -72,7 +72,7 @@ export class EmbeddedPartition {
 
   after(channel: string, after: string, limit: number, nowMs: number): HistoryPage {
     this.#expire(nowMs);
-    const history = this.#channels.get(channel) ?? new Queue<HeldEntry>();
+    const history = this.#channels.get(channel) ?? new Queue<HistoryEntry>();
     const bound = this.#bound(channel, nowMs);
     const end = history.newest?.id ?? this.#removed;
     let gap: GapReason | undefined;

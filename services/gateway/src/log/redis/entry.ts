@@ -1,5 +1,5 @@
 import { idTime, isId, type Message } from '../../message.ts';
-import type { HeldEntry } from '../history-page.ts';
+import type { HistoryEntry } from '../history-page.ts';
 
 /** A stream entry as Redis replies it: its id, then names and values in turn. */
 export type RawEntry = [id: string, fields: string[]];
@@ -48,7 +48,7 @@ export function readLogEntry(entry: RawEntry): Message | undefined {
 }
 
 /** Reads an entry of a channel's history. */
-export function readHistoryEntry(channel: string, entry: RawEntry): HeldEntry {
+export function readHistoryEntry(channel: string, entry: RawEntry): HistoryEntry {
   const [id, [, previous = '', d]] = entry;
   return d === 'd' ? { id, previous, message: messageOf(channel, entry) } : { id, previous };
 }

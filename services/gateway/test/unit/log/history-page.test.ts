@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { type HeldEntry, type Look, pageOf } from '../../../src/log/history-page.ts';
+import { type HistoryEntry, type Look, pageOf } from '../../../src/log/history-page.ts';
 
 const NOW = 10_000;
 const BOUND = '4000-0';
 
 /** A history of messages at these milliseconds; `-` before one stands for a place without its message, `+` for one past its time to live. */
-function history(...marks: string[]): HeldEntry[] {
+function history(...marks: string[]): HistoryEntry[] {
   let previous = '1000-0';
   return marks.map((mark) => {
     const id = `${mark.replace(/[-+]/, '')}-0`;
@@ -16,7 +16,7 @@ function history(...marks: string[]): HeldEntry[] {
   });
 }
 
-function look(after: string, entries: readonly HeldEntry[], more = false): Look {
+function look(after: string, entries: readonly HistoryEntry[], more = false): Look {
   return { after, entries, more, end: '9000-0', bound: BOUND, nowMs: NOW };
 }
 
@@ -69,7 +69,7 @@ describe('a page', () => {
 
   test('tells what somebody removed from its middle', () => {
     const [first, , third] = history('5000', '6000', '7000');
-    const page = pageOf(look('1000-0', [first as HeldEntry, third as HeldEntry]));
+    const page = pageOf(look('1000-0', [first as HistoryEntry, third as HistoryEntry]));
     expect(ids(page)).toEqual(['5000-0', '7000-0']);
     expect(page.gap).toBe('trimmed');
   });
