@@ -25,21 +25,27 @@ export interface CatchUpQuestion {
   readonly waitSeconds: number;
 }
 
+/** How long it may take to find out what a client has missed: a tail that stands still would hold the question for ever. */
+const PATIENCE_MILLISECONDS = 5000;
+
 /** Catching up by plain HTTP: a follower like any other that stops at its limit, or when it has caught up. */
 export class CatchUp {
   readonly #hub: Hub;
   readonly #maxWaiting: number;
+  readonly #patienceMs: number;
   #waiting = 0;
 
-  /** At most `maxWaiting` questions are under way at once. */
-  constructor(hub: Hub, maxWaiting: number) {
+  /** At most `maxWaiting` questions are under way at once. `patienceMs`: how long one may take that is not waiting for a message. */
+  constructor(hub: Hub, maxWaiting: number, patienceMs = PATIENCE_MILLISECONDS) {
     this.#hub = hub;
     this.#maxWaiting = maxWaiting;
+    this.#patienceMs = patienceMs;
   }
 
   /**
    * Answers a question; `signal` ends the wait early. Rejects with FanfareError `full` when too many wait already, and
-   * with `log_unavailable` when the history cannot be read.
+   * with `log_unavailable` when the history cannot be read, or nothing could be said in time: no messages and no gap mean that
+   * there are none.
    */
   async read(question: CatchUpQuestion, signal: AbortSignal): Promise<CatchUpAnswer> {
     if (this.#waiting >= this.#maxWaiting) throw new FanfareError('full', 'too many requests wait for messages');
@@ -48,9 +54,10 @@ export class CatchUp {
     const start: Start = question.after === undefined ? { oldest: true } : { cursor: question.after };
     const plan = this.#hub.plan([question.channel], start);
     const subscriptions = this.#hub.subscribe(follower, plan);
-    const giveUp = (): void => follower.stop();
-    const timer = waits ? setTimeout(giveUp, question.waitSeconds * 1000) : undefined;
-    signal.addEventListener('abort', giveUp);
+    const stopWaiting = (): void => follower.stopWaiting();
+    const timers = [setTimeout(() => follower.losePatience(), this.#patienceMs)];
+    if (waits) timers.push(setTimeout(stopWaiting, question.waitSeconds * 1000));
+    signal.addEventListener('abort', stopWaiting);
     this.#waiting++;
     try {
       this.#hub.start(plan, subscriptions);
@@ -62,8 +69,8 @@ export class CatchUp {
       };
     } finally {
       this.#waiting--;
-      clearTimeout(timer);
-      signal.removeEventListener('abort', giveUp);
+      for (const timer of timers) clearTimeout(timer);
+      signal.removeEventListener('abort', stopWaiting);
       for (const subscription of subscriptions) this.#hub.leave(subscription);
     }
   }
@@ -88,7 +95,8 @@ class Follower extends Connection {
   #caughtUp = false;
   #bytes = 0;
   readonly #limit: number;
-  readonly #waits: boolean;
+  #waits: boolean;
+  #patient = true;
   readonly #settle: { resolve: () => void; reject: (error: Error) => void };
 
   constructor(limit: number, waits: boolean) {
@@ -104,6 +112,19 @@ class Follower extends Connection {
   stop(): void {
     this.closed = true;
     this.#settle.resolve();
+  }
+
+  /** Answers as soon as it has caught up. */
+  stopWaiting(): void {
+    this.#waits = false;
+    if (this.#caughtUp) this.stop();
+    else if (!this.#patient) this.#giveUp();
+  }
+
+  /** Answers when it stops waiting, caught up or not. */
+  losePatience(): void {
+    this.#patient = false;
+    if (!this.#waits && !this.#caughtUp) this.#giveUp();
   }
 
   deliver(batch: Batch): number {
@@ -134,8 +155,18 @@ class Follower extends Connection {
   }
 
   close(reason: CloseReason): void {
+    if (reason === 'log_unavailable') this.#refuse('the history cannot be read now');
+    else this.stop();
+  }
+
+  /** What has come leads on from its cursor. Nothing at all would look as if there were nothing. */
+  #giveUp(): void {
+    if (this.gapped || this.messages.length > 0) this.stop();
+    else this.#refuse('this node does not know yet whether there is something new');
+  }
+
+  #refuse(detail: string): void {
     this.closed = true;
-    if (reason === 'log_unavailable') this.#settle.reject(new FanfareError(reason, 'the history cannot be read now'));
-    else this.#settle.resolve();
+    this.#settle.reject(new FanfareError('log_unavailable', detail));
   }
 }

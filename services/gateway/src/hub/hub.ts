@@ -5,9 +5,10 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Connection } from './connection.ts';
 import { tellGap } from './gap.ts';
 import type { History } from './history.ts';
+import { newestOfAll } from './newest.ts';
 import { Partition } from './partition.ts';
 import { Progress } from './progress.ts';
-import { type Newest, Replay } from './replay.ts';
+import { Replay } from './replay.ts';
 import { SharedReads } from './shared-reads.ts';
 import { Subscription } from './subscription.ts';
 
@@ -158,8 +159,10 @@ export class Hub {
   leave(subscription: Subscription): void {
     if (subscription.state === 'ended') return;
     this.#subscriptions -= subscription.channels.length;
-    if (subscription.state === 'live') this.#partition(subscription.partition).leave(subscription);
+    const { state } = subscription;
     subscription.state = 'ended';
+    if (state === 'live') this.#partition(subscription.partition).leave(subscription);
+    if (state === 'ahead') this.#partition(subscription.partition).release(subscription);
   }
 
   /** Ends a subscription for one of its channels only. */
@@ -176,26 +179,28 @@ export class Hub {
   async #startWithNewest(subscriptions: readonly Subscription[], count: number): Promise<void> {
     const progress = subscriptions.map(({ partition }) => new Progress('asked', this.position(partition)));
     try {
-      const all = await Promise.all(subscriptions.map((each) => this.#replayOf(each).newest(each, count)));
+      const reading = subscriptions.map((each) => this.#replayOf(each).newest(each, count));
+      const all = newestOfAll(await Promise.all(reading));
       for (const [i, subscription] of subscriptions.entries()) {
         const first = all[i]?.messages[0];
         const asOf = all[i]?.asOf ?? subscription.position;
         subscription.position = first === undefined ? asOf : idBefore(first.message.id);
       }
       for (const [i, subscription] of subscriptions.entries()) {
-        const asked = progress[i];
-        if (asked !== undefined) void this.#replay(subscription, asked, all[i]);
+        const [asked, newest] = [progress[i], all[i]];
+        if (asked === undefined || newest === undefined) continue;
+        void this.#replay(subscription, asked, this.#replayOf(subscription).handOver(subscription, newest, asked));
       }
     } catch (error) {
       for (const subscription of subscriptions) this.#sendAway(subscription, error);
     }
   }
 
-  async #replay(subscription: Subscription, progress: Progress, newest?: Newest): Promise<void> {
-    const replay = this.#replayOf(subscription);
+  /** `begun`: what is being handed over already. A promise, as what it hands over must not be held here until the replay is over. */
+  async #replay(subscription: Subscription, progress: Progress, begun?: Promise<void>): Promise<void> {
     try {
-      if (newest !== undefined) await replay.handOver(subscription, newest, progress);
-      await replay.run(subscription, progress);
+      await begun;
+      await this.#replayOf(subscription).run(subscription, progress);
       this.#caughtUp(subscription, progress);
     } catch (error) {
       this.#sendAway(subscription, error);

@@ -24,7 +24,7 @@ export class Partition {
   floor = ZERO_ID;
   readonly #metrics: Metrics;
   readonly #clock: () => number;
-  readonly #waiting: { position: string; wake: () => void }[] = [];
+  readonly #waiting: { subscription: Subscription; wake: () => void }[] = [];
 
   /** `clock`: milliseconds since 1970. */
   constructor(recentBytes: number, metrics: Metrics, clock: () => number) {
@@ -55,7 +55,7 @@ export class Partition {
       if (channels.length > 0) this.#handOut(channels);
     } finally {
       this.recent.trim();
-      if (this.#waiting.length > 0) this.#wake();
+      if (this.#waiting.length > 0) this.#wakeReached();
     }
   }
 
@@ -63,13 +63,18 @@ export class Partition {
   jump(position: string): void {
     this.recent.reset(position);
     this.position = position;
-    if (this.#waiting.length > 0) this.#wake();
+    if (this.#waiting.length > 0) this.#wakeReached();
   }
 
-  /** Resolves when the tail has come to `position`. */
-  reached(position: string): Promise<void> {
-    if (compareIds(position, this.position) <= 0) return Promise.resolve();
-    return new Promise((wake) => this.#waiting.push({ position, wake }));
+  /** Resolves when the tail has come to the subscription's position, or the subscription is released. */
+  reached(subscription: Subscription): Promise<void> {
+    if (compareIds(subscription.position, this.position) <= 0) return Promise.resolve();
+    return new Promise((wake) => this.#waiting.push({ subscription, wake }));
+  }
+
+  /** To be called when a subscription has ended that waits for the tail, which may never come there. */
+  release(subscription: Subscription): void {
+    this.#wake((each) => each === subscription);
   }
 
   /**
@@ -180,10 +185,14 @@ export class Partition {
     if (failure !== undefined) throw failure;
   }
 
-  #wake(): void {
+  #wakeReached(): void {
+    this.#wake(({ position }) => compareIds(position, this.position) <= 0);
+  }
+
+  #wake(whose: (subscription: Subscription) => boolean): void {
     for (let i = this.#waiting.length - 1; i >= 0; i--) {
       const waiting = this.#waiting[i];
-      if (waiting === undefined || compareIds(waiting.position, this.position) > 0) continue;
+      if (waiting === undefined || !whose(waiting.subscription)) continue;
       this.#waiting.splice(i, 1);
       waiting.wake();
     }

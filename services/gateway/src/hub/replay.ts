@@ -4,6 +4,8 @@ import type { EncodedMessage } from '../wire/encoded-message.ts';
 import { hasExpired } from './expiry.ts';
 import { tellGap } from './gap.ts';
 import { type Answer, endOf } from './history.ts';
+import { type Newest, NewestMessages } from './newest.ts';
+import { Pages } from './pages.ts';
 import { type Partition, REPLAY_CHUNK_BYTES } from './partition.ts';
 import type { Progress } from './progress.ts';
 import type { SharedReads, Standing } from './shared-reads.ts';
@@ -11,12 +13,6 @@ import type { Subscription } from './subscription.ts';
 
 /** Messages in one page of a replay, over all of a subscription's channels. */
 const PAGE_MESSAGES = 256;
-
-/** The newest messages of a subscription's channels, in the log's order, and up to where they are all that there is. */
-export interface Newest {
-  readonly messages: readonly EncodedMessage[];
-  readonly asOf: string;
-}
 
 /**
  * Brings a subscription from its position to live.
@@ -77,19 +73,22 @@ export class Replay {
     }
   }
 
-  /** Reads up to `limit` of the newest messages of each channel. Rejects when the history cannot be read. */
+  /**
+   * Reads up to `limit` of the newest messages of each channel, as they are when it is called: what comes later is not among
+   * them. Older ones are left out where all have more than about 1 MiB of data. Rejects when the history cannot be read.
+   */
   async newest(subscription: Subscription, limit: number): Promise<Newest> {
     const standing = this.#standing();
-    const read = await Promise.all(
+    const all = new NewestMessages(standing.position);
+    await Promise.all(
       subscription.channels.map(async (channel) => {
         const messages = this.#partition.recent.last(channel, limit, this.#clock());
         const answer = messages && { messages, more: false, asOf: standing.position };
-        return { channel, answer: answer ?? (await this.#reads.last(subscription, channel, limit, standing)) };
+        const read = answer ?? (await this.#reads.last(subscription, channel, limit, standing));
+        all.add(this.#upToDate(channel, read, limit, standing.position));
       }),
     );
-    const answers = read.map(({ channel, answer }) => this.#upToDate(channel, answer, limit));
-    const asOf = horizonOf(answers) ?? standing.position;
-    return { messages: mergeUpTo(asOf, answers), asOf };
+    return all.newest;
   }
 
   /** Hands over what `newest` read, as fast as the reader takes it; the subscription's position is then past it. */
@@ -107,16 +106,20 @@ export class Replay {
     return { position: this.#partition.position, since: this.#partition.recent.since };
   }
 
-  /** An answer for the newest messages, some seconds old maybe, with what memory has got since. */
-  #upToDate(channel: string, answer: Answer, limit: number): Answer {
-    const { recent, position } = this.#partition;
+  /**
+   * An answer for the newest messages, some seconds old maybe, with what memory has got since, up to where the tail stood when
+   * they were asked for. What has come after that is promised: it is replayed, and told where it has expired.
+   */
+  #upToDate(channel: string, answer: Answer, limit: number, askedAt: string): Answer {
+    const { recent } = this.#partition;
     const { asOf } = answer;
     // What came between the two is in the history only: it is replayed from there.
     if (compareIds(asOf, recent.since) < 0) return answer;
     const nowMs = this.#clock();
-    const all = [...mergeUpTo(asOf, [answer]), ...recent.after([channel], asOf, Number.POSITIVE_INFINITY).messages];
+    const since = { ...recent.after([channel], asOf, Number.POSITIVE_INFINITY), asOf: askedAt, more: false };
+    const all = [...mergeUpTo(asOf, [answer]), ...mergeUpTo(askedAt, [since])];
     const messages = all.filter((message) => !hasExpired(message, nowMs)).slice(-limit);
-    return { messages, more: false, asOf: position };
+    return { messages, more: false, asOf: askedAt };
   }
 
   /** Waits until the tail has come to where the client already is; false when the log does not reach that far. */
@@ -128,13 +131,22 @@ export class Replay {
       if (compareIds(subscription.position, end) > 0) return false;
     }
     subscription.state = 'ahead';
-    await this.#partition.reached(subscription.position);
+    await this.#partition.reached(subscription);
     if (subscription.state === 'ahead') subscription.state = 'replaying';
     return true;
   }
 
-  /** Reads the next page of every channel that has none left, and hands over what is whole. */
+  /** Hands over what is whole, after it has read the next page of every channel that has none left. */
   async #page(subscription: Subscription, pages: Pages, progress: Progress): Promise<void> {
+    const { position } = this.#partition;
+    await this.#read(subscription, pages, progress);
+    if (subscription.ended) return;
+    pages.trim(subscription);
+    const { messages, end } = pages.whole ?? { messages: [], end: position };
+    await this.handOver(subscription, { messages, asOf: end }, progress);
+  }
+
+  async #read(subscription: Subscription, pages: Pages, progress: Progress): Promise<void> {
     const { position } = subscription;
     const asked = pages.usedUp(subscription);
     const limit = Math.max(2, Math.floor(PAGE_MESSAGES / Math.max(1, asked.length)));
@@ -151,37 +163,7 @@ export class Replay {
       progress.outcome = 'gap';
       tellGap(this.#metrics, subscription, position, answer.gap, [channel]);
     }
-    const held = pages.of(subscription);
-    const horizon = horizonOf(held) ?? now.position;
-    const messages = mergeUpTo(horizon, held).filter(({ message }) => compareIds(message.id, position) > 0);
-    await this.handOver(subscription, { messages, asOf: horizon }, progress);
   }
-}
-
-/** The page of each channel that is being handed over: a channel with few messages is not asked again for each page of a busy one. */
-class Pages {
-  readonly #pages = new Map<string, Answer>();
-
-  /** The channels of which nothing is held that lies behind the subscription's position. */
-  usedUp({ channels, position }: Subscription): string[] {
-    return channels.filter((channel) => {
-      const page = this.#pages.get(channel);
-      return page === undefined || compareIds(endOf(page), position) <= 0;
-    });
-  }
-
-  keep(channel: string, page: Answer): void {
-    this.#pages.set(channel, page);
-  }
-
-  of({ channels }: Subscription): Answer[] {
-    return channels.flatMap((channel) => this.#pages.get(channel) ?? []);
-  }
-}
-
-/** Up to where several pages are whole together. */
-function horizonOf(answers: readonly Answer[]): string | undefined {
-  return oldestOf(answers.map(endOf));
 }
 
 /** The answers' messages up to `horizon`, in the log's order. */
@@ -190,13 +172,6 @@ function mergeUpTo(horizon: string, answers: readonly Answer[]): EncodedMessage[
     .flatMap((answer) => answer.messages)
     .filter(({ message }) => compareIds(message.id, horizon) <= 0)
     .sort((a, b) => compareIds(a.message.id, b.message.id));
-}
-
-function oldestOf(ids: readonly string[]): string | undefined {
-  return ids.reduce<string | undefined>(
-    (oldest, id) => (oldest === undefined || compareIds(id, oldest) < 0 ? id : oldest),
-    undefined,
-  );
 }
 
 function* chunksOf(messages: readonly EncodedMessage[]): Generator<EncodedMessage[]> {

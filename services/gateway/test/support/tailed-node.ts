@@ -58,7 +58,7 @@ export class TailedNode {
       if (message !== undefined) messages.push(message);
       else {
         if (messages.length > 0) deliver();
-        this.#raiseFloor(partition, id);
+        this.#tellFloor(partition, id);
       }
       this.#positions[partition] = id;
     }
@@ -67,7 +67,7 @@ export class TailedNode {
 
   #begin(partition: number, newest: number): void {
     const floor = this.#log.floor(partition);
-    this.#raiseFloor(partition, floor);
+    this.#tellFloor(partition, floor);
     this.#positions[partition] = floor;
     const entries = this.#log.entriesAfter(partition, floor);
     const first = entries[Math.max(0, entries.length - newest)];
@@ -80,17 +80,19 @@ export class TailedNode {
   #skipTrimmed(partition: number): void {
     const position = this.#position(partition);
     const [oldest] = this.#log.entriesAfter(partition, position);
-    // A marker says more than that something was trimmed.
-    if (oldest?.message === undefined || !this.#log.trimmedPast(partition, position)) return;
-    const before = idBefore(oldest.id);
+    if (!this.#log.trimmedPast(partition, position)) return;
+    // Whoever opens the log is told of its floor, wherever the marker is.
     const floor = this.#log.floor(partition);
-    const risen = compareIds(floor, this.floor(partition)) > 0 && compareIds(floor, before) <= 0;
-    if (risen) this.#raiseFloor(partition, floor);
-    const after = compareIds(this.floor(partition), position) > 0 ? this.floor(partition) : position;
+    this.#tellFloor(partition, floor);
+    // A marker says more than that something was trimmed.
+    if (oldest?.message === undefined) return;
+    const before = idBefore(oldest.id);
+    const after = compareIds(floor, before) <= 0 && compareIds(floor, position) > 0 ? floor : position;
     if (compareIds(before, after) > 0) this.#skip(partition, after, before);
   }
 
-  #raiseFloor(partition: number, floor: string): void {
+  #tellFloor(partition: number, floor: string): void {
+    if (compareIds(floor, this.floor(partition)) <= 0) return;
     this.#floors[partition] = floor;
     this.hub.floor(partition, floor);
   }

@@ -97,18 +97,21 @@ describe('a message that has expired', () => {
     expect([answer.messages.map(({ data }) => data), answer.gap]).toEqual([['[0]', '[2]'], false]);
   });
 
-  test('is missing to who asked for the newest messages, when it came after that', async () => {
-    const { hub, reads, append, time } = await start(1);
-    await append('x', '[0]');
-    await append('other', '[0]');
-    const release = reads.hold();
-    const client = new HubClient(hub).follow(['x'], { last: 2 });
-    await append('x', '[1,10]');
-    await append('other', '[0]');
-    time.nowMs += 10;
-    release();
-    expect((await caughtUp(client)).told).toEqual(['[0]', 'gap x expired', 'caught-up']);
-  });
+  test.for([1, 1_000_000])(
+    'is missing to who asked for the newest messages, when it came after that: with %d bytes of memory',
+    async (recentBytes) => {
+      const { hub, reads, append, time } = await start(recentBytes);
+      await append('x', '[0]', '[1,10]');
+      await append('other', '[0]');
+      const release = reads.hold();
+      const client = new HubClient(hub).follow(['x'], { last: 3 });
+      await append('x', '[2,10]');
+      await append('other', '[0]');
+      time.nowMs += 10;
+      release();
+      expect((await caughtUp(client)).told).toEqual(['[0]', 'gap x expired', 'caught-up']);
+    },
+  );
 
   test('is a gap to who catches up by HTTP, also when nothing else is new', async () => {
     const { hub, append, time } = await start();

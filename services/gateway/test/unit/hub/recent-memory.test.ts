@@ -1,24 +1,9 @@
-import { setImmediate } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { Recent } from '../../../src/hub/recent.ts';
 import { EncodedMessage, type Format, type GzipFormat } from '../../../src/wire/encoded-message.ts';
-
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc') as () => void;
+import { usedBytes } from '../../support/heap.ts';
 
 const LIMIT = 16 * 1024 * 1024;
-
-/** Bytes that this process uses, once what nobody needs is collected. */
-async function usedBytes(): Promise<number> {
-  await setImmediate();
-  gc();
-  await setImmediate();
-  gc();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
 
 /** Text as it comes from a socket: a string of its own. */
 function received(text: string): string {

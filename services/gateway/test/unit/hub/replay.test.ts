@@ -1,7 +1,10 @@
 import { afterEach, expect, test } from 'vitest';
 import type { Log } from '../../../src/log/log.ts';
+import { collectGarbage } from '../../support/heap.ts';
 import { HubClient } from '../../support/hub-client.ts';
 import { silentMetrics } from '../../support/silent.ts';
+import { TailedLog } from '../../support/tailed-log.ts';
+import { TailedNode } from '../../support/tailed-node.ts';
 import { until } from '../../support/until.ts';
 import { startWatchedHub, type WatchedHub } from '../../support/watched-hub.ts';
 
@@ -52,6 +55,25 @@ test('a client that the replay itself sends away leaves nothing behind in the hu
   await append('x', '2');
   expect([hub.subscriptionCount, hub.channelCount]).toEqual([0, 0]);
   expect(client.told).toEqual(['1']);
+});
+
+test('a client that waited for the tail is forgotten when it leaves, though the tail never comes there', async () => {
+  const log = new TailedLog(1, { historySize: 10, historyTtlSeconds: 3600, namespaces: new Map() });
+  const node = new TailedNode(log, 1000, 0);
+  log.append({ channel: 'x', data: '1' });
+  const comeAndGo = async (): Promise<WeakRef<HubClient>> => {
+    const client = new HubClient(node.hub).follow(['x'], { cursor: log.end(0) });
+    await until(() => node.reads.length > 0, 'the log to be asked where it ends');
+    node.reads[0]?.answer();
+    await until(() => client.subscriptions[0]?.state === 'ahead', 'the client to wait for the tail');
+    client.close();
+    return new WeakRef(client);
+  };
+  const client = await comeAndGo();
+  await until(async () => {
+    await collectGarbage();
+    return client.deref() === undefined;
+  }, 'the client to be forgotten');
 });
 
 test('a channel with many messages does not cost a read of the quiet ones for each of its pages', async () => {

@@ -105,6 +105,9 @@ describe('a crowd', () => {
     expect(reads.count).toBe(2);
     release();
     await until(() => waiting.live && after.live, 'both to be live');
+    // What came between its question and the rise may be gone.
+    expect(waiting.gaps).toEqual([expect.stringMatching(/^x after \S+: rewound$/)]);
+    expect(after.gaps).toEqual([]);
     const late = new HubClient(hub).follow(['x'], { last: 2 });
     await until(() => late.live, 'the third to be live');
     expect(reads.count).toBe(2);
