@@ -4,9 +4,8 @@ import { startLogProcess } from './processes.ts';
 import { startRedisServer } from './redis-server.ts';
 import { perSecond, type Timed } from './timed.ts';
 
-/** A Redis that holds so many channels of a few messages each, with one value of its setting stream-node-max-bytes. */
+/** A Redis that holds so many channels of a few messages each. */
 export interface ManyChannels {
-  readonly nodeBytes: number;
   readonly channels: number;
   readonly messagesPerChannel: number;
   readonly fillSeconds: number;
@@ -22,7 +21,6 @@ export interface ManyChannels {
   readonly replays: number;
 }
 
-const NODE_BYTES = [4096, 1024];
 const MESSAGES_PER_CHANNEL = 3;
 export const MANY_DATA_BYTES = 100;
 const REPLAYED_CHANNELS = 10_000;
@@ -30,18 +28,8 @@ const REPLAY_MILLISECONDS = 2000;
 const STEPS = 20;
 
 /** Fills a Redis of its own, with its file on the disk, and looks at it. The caller stops the children. */
-export async function measureManyChannels(children: Children, channels: number): Promise<ManyChannels[]> {
-  const all: ManyChannels[] = [];
-  for (const nodeBytes of NODE_BYTES) {
-    all.push(await measure(children, channels, nodeBytes));
-    await children.stop();
-  }
-  return all;
-}
-
-async function measure(children: Children, channels: number, nodeBytes: number): Promise<ManyChannels> {
-  const settings = { 'stream-node-max-bytes': String(nodeBytes) };
-  const redis = await startRedisServer(children, { onDisk: true, settings });
+export async function measureManyChannels(children: Children, channels: number): Promise<ManyChannels> {
+  const redis = await startRedisServer(children, { onDisk: true });
   const child = await startLogProcess(children, 'the process that appends', redis.url);
   await child.ask('fill', { channels: 1, messages: 1, dataBytes: MANY_DATA_BYTES });
   await redis.client.flushall('SYNC');
@@ -61,7 +49,6 @@ async function measure(children: Children, channels: number, nodeBytes: number):
   const request = { channels: numbers.map(channelName), milliseconds: REPLAY_MILLISECONDS };
   const replayed = await child.ask('replay', request);
   return {
-    nodeBytes,
     channels,
     messagesPerChannel: MESSAGES_PER_CHANNEL,
     fillSeconds: steps.reduce((sum, { milliseconds }) => sum + milliseconds / 1000, 0),

@@ -12,8 +12,8 @@ export interface LogFigures {
   readonly tail: TailPart;
   readonly replays: readonly ReplayFigures[];
   readonly crowd: CrowdFigures;
-  readonly memory: readonly MemoryFigures[];
-  readonly many: readonly ManyChannels[];
+  readonly memory: MemoryFigures;
+  readonly many: ManyChannels;
 }
 
 /** Measures the log, each part with processes and a Redis of its own. */

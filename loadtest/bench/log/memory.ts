@@ -17,15 +17,11 @@ export interface ChannelBytes {
   readonly bytes: number;
 }
 
-/** With one value of Redis' setting stream-node-max-bytes. */
 export interface MemoryFigures {
-  readonly nodeBytes: number;
   readonly messages: readonly MessageBytes[];
   readonly channels: readonly ChannelBytes[];
 }
 
-/** The first is Redis' default. */
-const NODE_BYTES = [4096, 1024, 512];
 const DATA_BYTES = [100, 1024, 4096];
 /** For the bytes per message: long histories, so that it is the message that counts. */
 const MESSAGES = 5_000;
@@ -38,21 +34,15 @@ const MOST_MESSAGES = 20_000;
 const DELETED_AT_ONCE = 500;
 
 /** Measures a Redis of its own, without a file: what is on the disk takes no memory. The caller stops the children. */
-export async function measureMemory(children: Children): Promise<MemoryFigures[]> {
-  const all: MemoryFigures[] = [];
-  for (const nodeBytes of NODE_BYTES) {
-    const settings = { 'stream-node-max-bytes': String(nodeBytes) };
-    const redis = await startRedisServer(children, { onDisk: false, settings });
-    const writer = await startLogProcess(children, 'the process that appends', redis.url);
-    await writer.ask('close', undefined);
-    const messages: MessageBytes[] = [];
-    for (const dataBytes of DATA_BYTES) messages.push(await messageBytes(writer, redis, dataBytes));
-    const channels: ChannelBytes[] = [];
-    for (const count of HISTORY_MESSAGES) channels.push(await channelBytes(writer, redis, count));
-    all.push({ nodeBytes, messages, channels });
-    await children.stop();
-  }
-  return all;
+export async function measureMemory(children: Children): Promise<MemoryFigures> {
+  const redis = await startRedisServer(children, { onDisk: false });
+  const writer = await startLogProcess(children, 'the process that appends', redis.url);
+  await writer.ask('close', undefined);
+  const messages: MessageBytes[] = [];
+  for (const dataBytes of DATA_BYTES) messages.push(await messageBytes(writer, redis, dataBytes));
+  const channels: ChannelBytes[] = [];
+  for (const count of HISTORY_MESSAGES) channels.push(await channelBytes(writer, redis, count));
+  return { messages, channels };
 }
 
 async function messageBytes(writer: LogChild, redis: RedisServer, dataBytes: number): Promise<MessageBytes> {

@@ -16,8 +16,6 @@ const START_MILLISECONDS = 10_000;
 export interface RedisServerOptions {
   /** True: every write is on the disk before it is answered (`appendfsync always`, as `npm run cluster` has it). False: no file. */
   readonly onDisk: boolean;
-  /** More settings, by their names in redis.conf. */
-  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** A redis-server of the bench's own, and a connection to look at it. */
@@ -78,7 +76,7 @@ export async function startRedisServer(children: Children, options: RedisServerO
   };
 }
 
-function words(port: number, folder: string, { onDisk, settings = {} }: RedisServerOptions): string[] {
+function words(port: number, folder: string, { onDisk }: RedisServerOptions): string[] {
   const all = {
     port: String(port),
     bind: HOST,
@@ -89,7 +87,6 @@ function words(port: number, folder: string, { onDisk, settings = {} }: RedisSer
     appendfsync: 'always',
     // A rewrite of the file would fall into some rounds and not into others.
     'auto-aof-rewrite-percentage': '0',
-    ...settings,
   };
   return Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
 }

@@ -80,43 +80,49 @@ function crowdText({ clients, messages, seconds, reads, commands }: CrowdFigures
   ].join('\n');
 }
 
-function memoryText(all: readonly MemoryFigures[]): string {
-  const sizes = all[0]?.messages.map(({ dataBytes }) => dataBytes) ?? [];
-  const counts = all[0]?.channels.map(({ messages }) => messages) ?? [];
-  const perMessage = all.flatMap(({ nodeBytes, messages }) => [
-    [`${nodeBytes}`, 'log entry', ...messages.map(({ log }) => bytes(log))],
-    ['', 'history entry', ...messages.map(({ history }) => bytes(history))],
-    ['', 'idempotency key', ...messages.map(({ idempotencyKey }) => bytes(idempotencyKey))],
-  ]);
-  const perChannel = all.map(({ nodeBytes, channels }) => [
-    `${nodeBytes}`,
-    ...channels.map((figures) => bytes(figures.bytes)),
-  ]);
+function memoryText({ messages, channels }: MemoryFigures): string {
+  const perMessage = [
+    ['', ...messages.map(({ dataBytes }) => `${dataBytes} B`)],
+    ['log entry', ...messages.map(({ log }) => bytes(log))],
+    ['history entry', ...messages.map(({ history }) => bytes(history))],
+    ['idempotency key', ...messages.map(({ idempotencyKey }) => bytes(idempotencyKey))],
+  ];
+  const perChannel = [
+    ['', ...channels.map((figures) => String(figures.messages))],
+    ['a channel', ...channels.map((figures) => bytes(figures.bytes))],
+  ];
   return [
-    'Memory of Redis (used_memory) per message, by the size of its data and by stream-node-max-bytes (4096: the default)',
-    table([['', '', ...sizes.map((size) => `${size} B`)], ...perMessage]),
+    'Memory of Redis (used_memory) per message, by the size of its data',
+    table(perMessage),
     `Memory of Redis per channel, by the messages of ${CHANNEL_DATA_BYTES} B in its history`,
-    table([['', ...counts.map(String)], ...perChannel]),
+    table(perChannel),
   ].join('\n');
 }
 
-function manyText(all: readonly ManyChannels[]): string {
-  const [first] = all;
-  if (first === undefined) return '';
-  const head = ['', 'filled in', 'used_memory', 'a channel', 'resident', 'appends/s first', 'last', 'replays/s'];
-  const rows = all.map((figures) => [
-    String(figures.nodeBytes),
-    `${figures.fillSeconds.toFixed(0)} s`,
-    megabytes(figures.usedBytes),
-    bytes(figures.bytesPerChannel),
-    megabytes(figures.residentBytes),
-    whole(figures.firstAppends),
-    whole(figures.lastAppends),
-    whole(figures.replays),
-  ]);
+function manyText(many: ManyChannels): string {
+  const head = [
+    'channels',
+    'filled in',
+    'used_memory',
+    'a channel',
+    'resident',
+    'appends/s first',
+    'last',
+    'replays/s',
+  ];
+  const row = [
+    String(many.channels),
+    `${many.fillSeconds.toFixed(0)} s`,
+    megabytes(many.usedBytes),
+    bytes(many.bytesPerChannel),
+    megabytes(many.residentBytes),
+    whole(many.firstAppends),
+    whole(many.lastAppends),
+    whole(many.replays),
+  ];
   return [
-    `${first.channels} channels of ${first.messagesPerChannel} messages of ${MANY_DATA_BYTES} B in one Redis, with its file, by stream-node-max-bytes`,
-    table([head, ...rows]),
+    `Many channels of ${many.messagesPerChannel} messages of ${MANY_DATA_BYTES} B in one Redis, with its file`,
+    table([head, row]),
     '  Appends by batches of 1000 from one process, the first twentieth and the last. A replay is the whole history of one channel.',
   ].join('\n');
 }
