@@ -17,6 +17,7 @@ export class PublishForm {
   #data;
   #key;
   #times;
+  #ttl;
   #problem;
   #submit;
   #result;
@@ -37,6 +38,7 @@ export class PublishForm {
     this.#data = part(root, 'publish-data', HTMLTextAreaElement);
     this.#key = part(root, 'publish-key', HTMLInputElement);
     this.#times = part(root, 'publish-times', HTMLInputElement);
+    this.#ttl = part(root, 'publish-ttl', HTMLInputElement);
     this.#problem = part(root, 'publish-problem', HTMLElement);
     this.#submit = part(root, 'publish-submit', HTMLButtonElement);
     this.#result = part(root, 'publish-result', HTMLElement);
@@ -96,6 +98,7 @@ export class PublishForm {
       times,
       ...(this.#event.value !== '' && { event: this.#event.value }),
       ...(this.#key.value !== '' && { idempotencyKey: this.#key.value }),
+      ...(this.#ttl.value !== '' && { ttl: Number(this.#ttl.value) }),
     });
     this.#submit.disabled = false;
     this.#show(outcome);

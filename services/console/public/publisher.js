@@ -6,6 +6,7 @@ import { problemText } from './problem.js';
  * @property {string} [event]
  * @property {string} data valid JSON, sent as it was typed
  * @property {string} [idempotencyKey]
+ * @property {number} [ttl] seconds for which it may be replayed
  * @property {number} times how many of it, ≥ 1
  *
  * @typedef {object} Outcome
@@ -42,8 +43,7 @@ export async function publishByHttp(draft) {
  * @param {Draft} draft
  * @returns {Promise<Outcome>} never rejects
  */
-export async function publishByWebSocket(connection, { channel, event, data, idempotencyKey, times }) {
-  const head = { channel, ...(event && { event }), ...(idempotencyKey && { idempotencyKey }) };
+export async function publishByWebSocket(connection, { data, times, ...head }) {
   try {
     const replies = await Promise.all(Array.from({ length: times }, () => connection.publish(head, data)));
     const many = times === 1 ? '' : `${times} messages, the last with `;
@@ -57,11 +57,11 @@ export async function publishByWebSocket(connection, { channel, event, data, ide
  * @param {Draft} draft
  * @returns {Promise<Outcome>}
  */
-async function publishOne({ channel, event, data, idempotencyKey }) {
+async function publishOne({ channel, event, ttl, data, idempotencyKey }) {
   const response = await fetch(`/v1/channels/${encodeURIComponent(channel)}/messages`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(idempotencyKey && { 'idempotency-key': idempotencyKey }) },
-    body: messageText({ ...(event && { event }) }, data),
+    body: messageText({ event, ttl }, data),
   });
   const code = String(response.status);
   if (!response.ok) return { ok: false, code, text: await problemText(response) };
@@ -74,8 +74,8 @@ async function publishOne({ channel, event, data, idempotencyKey }) {
  * @param {Draft} draft
  * @returns {Promise<Outcome>}
  */
-async function publishMany({ channel, event, data, idempotencyKey, times }) {
-  const message = messageText({ channel, ...(event && { event }), ...(idempotencyKey && { idempotencyKey }) }, data);
+async function publishMany({ data, times, ...head }) {
+  const message = messageText(head, data);
   const response = await fetch('/v1/messages', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -99,7 +99,7 @@ async function publishMany({ channel, event, data, idempotencyKey, times }) {
 /**
  * A message's JSON, with the data as it was typed.
  *
- * @param {object} head
+ * @param {object} head its other members; those that are undefined are left out
  * @param {string} data
  */
 function messageText(head, data) {

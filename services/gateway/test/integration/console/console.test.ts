@@ -70,6 +70,28 @@ test('a message can be published over the WebSocket, too', async () => {
   expect(await row.getByTestId('data').textContent()).toBe('1.50');
 });
 
+test('a message can be given a time to live, by HTTP, over the WebSocket and many times at once', async () => {
+  const page = await open('#channel=brief&transport=websocket&transport=sse');
+  await page.untilState('live');
+  await page.page.getByText('More', { exact: true }).click();
+  await page.hook('publish-ttl').fill('1');
+  expect((await page.publish({ data: '1' })).status).toBe('201');
+  await page.hook('publish-websocket').check();
+  expect((await page.publish({ data: '2' })).status).toBe('published');
+  await page.hook('publish-http').check();
+  await page.hook('publish-times').fill('3');
+  expect((await page.publish({ data: '3' })).status).toBe('200');
+  await until(async () => (await page.count('websocket', 'received')) === 5, 'all of them to be delivered');
+  const kept = async () => (await fetch(`${gateway.url}/v1/channels/brief/messages`)).json();
+  await until(async () => ((await kept()) as { messages: unknown[] }).messages.length === 0, 'all of them to end');
+
+  await page.hook('publish-times').fill('1');
+  await page.hook('publish-ttl').fill('0');
+  const { status, text } = await page.publish({ data: '1' });
+  expect(status).toBe('400');
+  expect(text).toContain('a time to live is a whole number of seconds');
+});
+
 test('the address keeps channels, transports and start, so that a reload shows the same', async () => {
   const page = await open();
   await page.hook('start-mode').selectOption('last');
