@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
+import type { Cluster } from '../../../../infra/cluster/cluster.ts';
 import { nodeOf, startTestCluster } from '../support/cluster.ts';
 import { DeliveryLedger } from '../support/delivery-ledger.ts';
 import { Followers } from '../support/followers.ts';
@@ -21,6 +22,7 @@ test('a rolling restart tells every client to come back, and costs none a messag
   const publishers = new Publishers(cluster.url, CHANNELS, ledger, { count: 6, perSecond: 25 });
   await until(() => publishers.reached(200), '200 messages');
   for (const { name } of cluster.nodes) {
+    await until(async () => (await connections(cluster)) === followers.all.length, 'each client to be counted once');
     const openings = followers.openings;
     const leaving = await metric(nodeOf(cluster, name), 'fanfare_connections');
     const told = (): number => followers.all.reduce((sum, { farewells }) => sum + farewells.length, 0);
@@ -49,6 +51,12 @@ test('a rolling restart tells every client to come back, and costs none a messag
     expect(['draining', 'unavailable']).toContain(refusal.code);
   }
 });
+
+/** Over all nodes. */
+async function connections(cluster: Cluster): Promise<number> {
+  const counts = await Promise.all(cluster.nodes.map((node) => metric(node, 'fanfare_connections')));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
 
 /** Makes a request, and keeps its connection open for the next one, as proxies do. */
 async function idleConnection(url: string): Promise<Agent> {
