@@ -57,9 +57,10 @@ test('a reader that falls behind is told that it is too slow, comes back, and ha
 });
 
 test('a replay goes at the pace of its reader: however far it is behind, it is not too slow', async () => {
+  const start = (await new SseClient(`${gateway.url}/v1/sse?channel=replay`).open()).lastEventId;
   await publishAll('replay');
   const before = await metric(gateway, 'fanfare_slow_consumers_total');
-  const reader = new RawSocket(gateway.port).send(head('GET /v1/sse?channel=replay&last=1000'));
+  const reader = new RawSocket(gateway.port).send(head(`GET /v1/sse?channel=replay&after=${start}`));
   reader.socket.pause();
   const count = () => metric(gateway, 'fanfare_deliveries_total', 'transport="sse"');
   let stood = -1;
