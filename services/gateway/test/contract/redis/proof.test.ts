@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startRedis, type TestRedis } from '../../support/redis.ts';
+import { type TestRedis, withClient } from '../../support/redis.ts';
+import { startLocalRedis } from '../../support/redis-local.ts';
 import { type RedisProxy, startRedisProxy } from '../../support/redis-proxy.ts';
 import { until } from '../../support/until.ts';
 import { type LogNode, startLogNode } from './node.ts';
@@ -12,7 +13,9 @@ let quiet: LogNode;
 let publisher: LogNode;
 
 beforeEach(async () => {
-  [old, next] = await Promise.all([startRedis(), startRedis()]);
+  // One is to find the other: not each in a container of its own.
+  const [one, two] = await Promise.all([startLocalRedis({}), startLocalRedis({})]);
+  [old, next] = [withClient(one), withClient(two)];
   await old.client.config('SET', 'repl-diskless-sync-delay', '0');
   await next.client.replicaof('127.0.0.1', Number(new URL(old.url).port));
   proxy = await startRedisProxy(old.url);
