@@ -1,4 +1,5 @@
 import type { GapReason, Message, NewMessage } from '../message.ts';
+import type { SharedState } from './shared-state.ts';
 
 /**
  * How long an idempotency key holds: a retry within it gets the first one's id. Long enough for a publisher that was
@@ -59,6 +60,8 @@ export interface Log {
   readonly partitions: number;
   /** Where a replay from here comes from, for the metrics. */
   readonly source: 'memory' | 'redis';
+  /** Small things beside the log that all nodes share, each for a time. */
+  readonly shared: SharedState;
 
   /**
    * Makes the log where there is none, hands the newest messages (as many as the log still holds since its floor, up to

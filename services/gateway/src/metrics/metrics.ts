@@ -7,7 +7,7 @@ export type ReplaySource = 'memory' | 'redis';
 
 export type HeartbeatFailure = 'missed_pong' | 'write_stalled' | 'socket_error';
 
-export type LogOperation = 'append' | 'tail' | 'history' | 'open' | 'connect';
+export type LogOperation = 'append' | 'tail' | 'history' | 'open' | 'connect' | 'shared';
 
 /**
  * The events of the domain that are counted. The rooms call this; Prometheus (or nothing, in a unit test) stands behind

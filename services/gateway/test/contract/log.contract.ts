@@ -4,6 +4,7 @@ import { TailLedger } from '../support/tail-ledger.ts';
 import { appendContract } from './log-append.contract.ts';
 import { historyContract } from './log-history.contract.ts';
 import { ALL, type LogFixture, LogScene } from './log-scene.ts';
+import { sharedContract } from './log-shared.contract.ts';
 import { tailContract } from './log-tail.contract.ts';
 
 /** Holds an implementation of the shared log to its interface, with one partition and with three. */
@@ -21,6 +22,7 @@ export function logContract(name: string, fixture: LogFixture): void {
     appendContract(scene);
     historyContract(scene);
     tailContract(scene);
+    sharedContract(scene);
 
     describe('health and close', () => {
       test('a log that is followed is healthy, one that is not or is closed is not', async () => {

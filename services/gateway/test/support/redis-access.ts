@@ -7,7 +7,7 @@ export const USER = { name: 'fanfare', password: 'p@ss/word' } as const;
 export const RIGHTS = [
   '~fanfare:*',
   ...['+info', '+eval', '+evalsha', '+multi', '+exec', '+time', '+get', '+set', '+exists', '+del'],
-  ...['+copy', '+rename', '+pexpireat'],
+  ...['+copy', '+rename', '+pexpireat', '+hset', '+hmget'],
   ...['+xadd', '+xdel', '+xtrim', '+xread', '+xrange', '+xrevrange', '+xinfo|stream'],
 ];
 

@@ -4,6 +4,7 @@ import { idTime, type Message, type NewMessage, partitionOf } from '../../messag
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { Retention } from '../../retention.ts';
 import type { Appended, HistoryPage, Log, TailListener } from '../log.ts';
+import { EmbeddedSharedState } from './embedded-shared-state.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { EmbeddedPartition } from './partition.ts';
 
@@ -29,6 +30,7 @@ export function createEmbeddedLog(options: EmbeddedLogOptions): Log {
 class EmbeddedLog implements Log {
   readonly partitions: number;
   readonly source = 'memory';
+  readonly shared: EmbeddedSharedState;
   readonly #options: EmbeddedLogOptions;
   readonly #clock: () => number;
   readonly #partitions: readonly EmbeddedPartition[];
@@ -44,6 +46,7 @@ class EmbeddedLog implements Log {
     this.partitions = partitions;
     this.#options = options;
     this.#clock = clock;
+    this.shared = new EmbeddedSharedState(clock);
     const now = clock();
     this.#partitions = Array.from(
       { length: partitions },
@@ -100,6 +103,7 @@ class EmbeddedLog implements Log {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.shared.close();
     clearImmediate(this.#handingOn);
     this.#handingOn = undefined;
     this.#news.clear();

@@ -21,17 +21,23 @@ export function notConnected(): FanfareError {
 }
 
 /**
- * Maps what a written append failed with.
+ * True when what a script failed with leaves open whether it was carried out.
  *
  * An error that Redis replied (LOADING, READONLY, OOM, BUSY, MISCONF, NOAUTH, CLUSTERDOWN, MASTERDOWN, a TRYAGAIN for
  * too long, …) means that the script did not run, or stopped before its first write. Whatever else happens to a command that was written (time-out, connection lost)
- * leaves open whether it ran.
+ * leaves it open.
  */
+export function mayHaveRun(error: unknown): boolean {
+  if (error instanceof FanfareError) return false;
+  const replied = error instanceof Error && error.name === 'ReplyError';
+  return !replied && !NOT_WRITTEN.test(reasonOf(error));
+}
+
+/** Maps what a written append failed with. */
 export function appendFailure(error: unknown): FanfareError {
   if (error instanceof FanfareError) return error;
   const reason = reasonOf(error);
-  const replied = error instanceof Error && error.name === 'ReplyError';
-  if (replied || NOT_WRITTEN.test(reason)) {
+  if (!mayHaveRun(error)) {
     const detail = 'The log does not take messages at the moment. The message was not published.';
     return new FanfareError('log_unavailable', detail, { cause: reason });
   }

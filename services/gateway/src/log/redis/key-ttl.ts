@@ -28,6 +28,8 @@ export class KeyTtl {
     this.#retention = retention;
     const usual = lifeSeconds(retention);
     const rules = [...(retention.namespaces ?? [])]
+      // The nodes' own, which no client has a cursor of.
+      .filter(([namespace]) => !namespace.startsWith('$'))
       .map(([namespace, kept]) => `${namespace}=${lifeSeconds(kept)}`)
       .filter((rule) => !rule.endsWith(`=${usual}`));
     const text = [usual, ...rules.sort()].join(SPACE);

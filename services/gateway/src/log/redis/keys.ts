@@ -25,6 +25,16 @@ export function historyKey(partition: number, channel: string): string {
   return key(partition, `history:${channel}`);
 }
 
+/** Hash: a value that one holder may claim (scripts/put.lua). */
+export function ticketKey(partition: number, ticket: string): string {
+  return key(partition, `ticket:${ticket}`);
+}
+
+/** String: how much an account has used up of its rate (scripts/take.lua). */
+export function rateKey(partition: number, account: string): string {
+  return key(partition, `rate:${account}`);
+}
+
 /** String: the id that an idempotency key was given. A channel may hold `:`, so its length keeps the two parts apart. */
 export function onceKey(partition: number, channel: string, idempotencyKey: string): string {
   return key(partition, `once:${channel.length}:${channel}:${idempotencyKey}`);

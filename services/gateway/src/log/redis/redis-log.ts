@@ -4,12 +4,14 @@ import type { Metrics } from '../../metrics/metrics.ts';
 import type { RedisAddress } from '../../redis-address.ts';
 import { longestTtlSeconds, type Retention } from '../../retention.ts';
 import type { Appended, HistoryPage, Log, TailListener } from '../log.ts';
+import type { SharedState } from '../shared-state.ts';
 import { Appender } from './appender.ts';
 import type { CommandConnection, Commands, ConnectionSettings } from './connection.ts';
 import { Denials } from './denials.ts';
 import { createDeployment, type Deployment } from './deployment.ts';
 import type { TailFrom } from './endpoint.ts';
 import { HistoryReader } from './history-reader.ts';
+import { RedisSharedState } from './redis-shared-state.ts';
 import { Replication } from './replication.ts';
 import { loadScripts } from './scripts.ts';
 import { TAIL_TIMING, Tail, type TailTiming } from './tail/tail.ts';
@@ -54,6 +56,7 @@ export function createRedisLog(options: RedisLogOptions): Log {
 class RedisLog implements Log {
   readonly partitions: number;
   readonly source = 'redis';
+  readonly shared: SharedState;
   readonly #options: RedisLogOptions;
   readonly #settings: ConnectionSettings;
   readonly #deployment: Deployment;
@@ -80,6 +83,9 @@ class RedisLog implements Log {
     this.#appender = new Appender(this.#publishing, appending, this.#settings, (partition, held) =>
       this.#tails[partition]?.appended(held),
     );
+    // Beside appends, not behind pages of history; but where appends wait for replicas, all that comes behind them would.
+    const swift = replication === undefined ? this.#publishing : this.#reading;
+    this.shared = new RedisSharedState(swift, partitions, this.#settings);
     this.#history = new HistoryReader(this.#reading, partitions, options, this.#settings);
   }
 

@@ -10,6 +10,12 @@ export interface ScriptCommands {
     keys: number,
     ...keysAndArguments: Argument[]
   ): Promise<[floor: string, newest: string, oldest: string, oldestIsMarker: number]>;
+  fanfarePut(keys: number, ...keysAndArguments: Argument[]): Promise<number>;
+  fanfareClaim(
+    keys: number,
+    ...keysAndArguments: Argument[]
+  ): Promise<[outcome: 'opened' | 'again' | 'taken' | 'unknown', value?: string]>;
+  fanfareTake(keys: number, ...keysAndArguments: Argument[]): Promise<[granted: number, waitMs: number]>;
 }
 
 /** The scripts by the names of their commands, as ioredis takes them. */
@@ -25,6 +31,9 @@ export function loadScripts(): Scripts {
   return {
     fanfareAppend: script('append.lua'),
     fanfareOpen: script('open.lua'),
+    fanfarePut: { lua: read('put.lua') },
+    fanfareClaim: { lua: read('claim.lua') },
+    fanfareTake: { lua: read('take.lua') },
   };
 }
 

@@ -3,7 +3,7 @@ import type { ClusterNode } from '../../support/redis-cluster.ts';
 import { until } from '../../support/until.ts';
 import { failoverContract } from './failover.contract.ts';
 import { KEY, PARTITIONS, startFailoverCluster } from './failover-cluster.ts';
-import { appendSurely } from './node.ts';
+import { appendSurely, type LogNode } from './node.ts';
 
 const scene = failoverContract('in a Redis Cluster', startFailoverCluster, { partitions: PARTITIONS });
 
@@ -13,14 +13,21 @@ test('a slot that moves to another master takes its partition along: all is deli
   const from = await redis.masterOf(KEY);
   const to = redis.nodes.find((node, i) => i < 3 && node !== from) as ClusterNode;
   const [channel = ''] = channels;
-  const [one] = nodes;
+  const [one, other] = nodes as [LogNode, LogNode];
+  const tickets = Array.from({ length: 12 }, (_, i) => `ticket ${i}`);
+  const { shared } = one.log;
+  await Promise.all(tickets.map((ticket) => shared.put(ticket, ticket, 600_000, Date.now() + 600_000)));
+  const claimedBy = (holder: string) =>
+    Promise.all(tickets.map(async (ticket) => (await other.log.shared.claim(ticket, 'holder', holder)).outcome));
   await redis.moveSlot(KEY, to, async () => {
+    expect(await claimedBy('holder')).toEqual(tickets.map(() => 'opened'));
     // Between two masters: the old one sends on to the new one, command by command.
     const { id } = await one.log.append({ channel, data: '"on the way"' });
     expect((await one.log.historyLast(channel, 100)).some((message) => message.id === id)).toBe(true);
     for (const { ledger } of nodes) await until(() => ledger.data.includes('"on the way"'), 'the message');
   });
   expect(await redis.masterOf(KEY)).toBe(to);
+  expect(await claimedBy('fresh')).toEqual(tickets.map(() => 'again'));
   await publishers.more(20);
   await healthy();
   console.info(`longest pause: ${publishers.longestPauseMs} ms`);

@@ -34,6 +34,9 @@ test('a user with the documented rights can do all that a node does', async () =
   await redis.client.call('XSETID', 'fanfare:{p0}:history:c', `${Date.now() + 3_600_000}-0`);
   await log.append({ channel: 'c', data: '4' });
   await until(() => ledger.data.includes('4'), 'the last message');
+  await log.shared.put('k', 'v', 60_000, Date.now() + 60_000);
+  expect(await log.shared.claim('k', undefined, 'h')).toMatchObject({ outcome: 'opened' });
+  expect(await log.shared.take('a', 1, 1, 1)).toMatchObject({ granted: 1 });
   expect(ledger.data).toEqual(['1', '3', '4']);
   expect(denials(said)).toEqual([]);
 });
@@ -68,6 +71,20 @@ test('a right that is missing for publishing alone, or for histories alone, is s
     await expect(log.historyLast('c', 1)).rejects.toMatchObject({ code: 'log_unavailable' });
   }
   expect(denials(said)).toHaveLength(2);
+});
+
+test('a right that is missing for what is shared is said once, and leaves nothing behind', async () => {
+  await setUser(redis.client, RIGHTS);
+  node = await startLogNode(restricted());
+  const { log, said } = node;
+  await setUser(redis.client, [...RIGHTS, '-hset', '-set']);
+  const refused = { code: 'log_unavailable' };
+  for (let i = 0; i < 3; i++) {
+    await expect(log.shared.put('k', 'v', 60_000, Date.now() + 60_000)).rejects.toMatchObject(refused);
+    await expect(log.shared.take('a', 1, 1, 1)).rejects.toMatchObject(refused);
+  }
+  expect(denials(said)).toHaveLength(1);
+  expect(await redis.client.exists('fanfare:{p0}:ticket:k', 'fanfare:{p0}:rate:a')).toBe(0);
 });
 
 test('no password where one is needed is said once', async () => {

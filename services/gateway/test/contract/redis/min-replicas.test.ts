@@ -94,6 +94,24 @@ test('while replicas are away nothing piles up, and every append of a crowd is t
   expect(await outcome(node.log, 'after')).toMatchObject({ replayed: false });
 });
 
+test('what is shared beside the log does not wait for replicas, nor behind appends that do', async () => {
+  const patient = await startLogNode(redis.address, { minReplicas: 2, commandTimeoutMs: 60_000 });
+  for (const replica of replicas) await replica.pause();
+  const { shared } = patient.log;
+  let answered = false;
+  const waiting = outcome(patient.log, 'k').finally(() => {
+    answered = true;
+  });
+  await until(async () => (await master.client.xlen('fanfare:{p0}:log')) > 1, 'the append');
+  await shared.put('k', 'v', 60_000, Date.now() + 60_000);
+  expect(await shared.claim('k', undefined, 'h')).toEqual({ outcome: 'opened', value: 'v' });
+  expect(await shared.take('a', 1, 1, 1)).toMatchObject({ granted: 1 });
+  expect(answered).toBe(false);
+  for (const replica of replicas) await replica.resume();
+  expect(await waiting).toMatchObject({ replayed: false });
+  await patient.log.close();
+});
+
 test('what Redis refuses is told as not published, replicas or not', async () => {
   await master.client.config('SET', 'maxmemory', '1');
   const refused = await outcome(node.log, 'oom');

@@ -1,5 +1,5 @@
 --[[
-  Put before every other script: ids, and the floor of a partition's log.
+  Put before append.lua and open.lua: ids, and the floor of a partition's log.
 
   An id is '<milliseconds>-<sequence>', both unsigned 64 bit. A Lua number holds 53 bits: enough for the milliseconds of
   this millennium, not for a sequence, so ids are compared as digits.
