@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { AUTH_SETTINGS, type AuthSettings, readAuth, type SubjectLimits } from './config-auth.ts';
+import { Environment, oneOf } from './environment.ts';
 import { MAX_TTL_SECONDS } from './message.ts';
 import {
   certificateProblem,
@@ -15,7 +16,7 @@ import { originProblem } from './request/origins.ts';
 import { type Kept, MAX_HISTORY_SIZE, type Retention, readNamespaces } from './retention.ts';
 
 /** Everything that can be set, checked and frozen. Names carry their units. */
-export interface Config {
+export interface Config extends SubjectLimits {
   readonly port: number;
   readonly adminPort: number;
   readonly host: string;
@@ -46,6 +47,8 @@ export interface Config {
   readonly compression: boolean;
   readonly allowedOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
+  /** Undefined: everybody may do everything, and SubjectLimits are 0. */
+  readonly auth: AuthSettings | undefined;
   readonly console: boolean;
 }
 
@@ -83,14 +86,10 @@ export function maxSockets(maxConnections: number): number {
  * may have. Throws ConfigError, which names every bad value, and every `FANFARE_` variable that is not known.
  */
 export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_INFINITY): Config {
-  const source = new Environment(env);
+  const source = new Environment(env, (name) => AUTH_SETTINGS.has(name) || /^REDIS_(URL|KEY)$/.test(name));
   const host = source.text('HOST', '127.0.0.1', hostProblem);
-  const auth = source.text('FANFARE_AUTH', '', oneOf(['', 'off']));
   const loopback = isLoopback(host);
-  if (!loopback && auth === '' && hostProblem(host) === undefined)
-    source.problem(
-      `HOST=${host} is open to others: say FANFARE_AUTH=off if everyone who can reach it may publish and listen, or keep HOST on loopback`,
-    );
+  const access = readAuth(source, loopback || hostProblem(host) !== undefined ? undefined : host);
   // Below the 30–60 s after which common proxies and mobile networks forget a silent connection.
   const heartbeatIntervalSeconds = source.seconds('FANFARE_HEARTBEAT_INTERVAL', 25, 0.2, 3600);
   const config: Config = Object.freeze({
@@ -142,6 +141,7 @@ export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_I
     compression: source.text('FANFARE_COMPRESSION', 'on', oneOf(['on', 'off'])) === 'on',
     allowedOrigins: source.list('FANFARE_ALLOWED_ORIGINS', originProblem),
     trustedProxies: source.list('FANFARE_TRUSTED_PROXIES', proxyProblem),
+    ...access,
     console: source.text('FANFARE_CONSOLE', loopback ? 'on' : 'off', oneOf(['on', 'off'])) === 'on',
   });
   if (config.maxConnectionAgeSeconds > 0 && config.maxConnectionAgeSeconds < heartbeatIntervalSeconds)
@@ -163,94 +163,6 @@ export function readConfig(env: NodeJS.ProcessEnv, openFiles = Number.POSITIVE_I
   source.refuseUnknown();
   if (source.problems.length > 0) throw new ConfigError(source.problems);
   return config;
-}
-
-/** What Kubernetes sets in every pod beside a Service that is called `fanfare`. */
-const SERVICE_LINK = /^FANFARE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$/;
-
-type Check = (value: string) => string | undefined;
-
-/** The environment while it is being read: what was asked for, and what was wrong. */
-class Environment {
-  readonly problems: string[] = [];
-  readonly #env: NodeJS.ProcessEnv;
-  readonly #known = new Set<string>();
-
-  constructor(env: NodeJS.ProcessEnv) {
-    this.#env = env;
-  }
-
-  problem(text: string): void {
-    this.problems.push(text);
-  }
-
-  text(name: string, fallback: string, check: Check): string {
-    const value = this.#value(name) ?? fallback;
-    const problem = check(value);
-    if (problem !== undefined) this.problem(`${name}: ${problem}`);
-    return value;
-  }
-
-  /** Values that stand apart by commas or spaces. */
-  list(name: string, check: Check): readonly string[] {
-    const values = (this.#value(name) ?? '').split(/[\s,]+/).filter((value) => value !== '');
-    for (const value of values) {
-      const problem = check(value);
-      if (problem !== undefined) this.problem(`${name}: ${problem}`);
-    }
-    return values;
-  }
-
-  integer(name: string, fallback: number, least: number, most: number): number {
-    return this.#number(name, fallback, least, most, /^\d{1,15}$/, 'a whole number');
-  }
-
-  seconds(name: string, fallback: number, least: number, most: number): number {
-    return this.#number(name, fallback, least, most, /^\d{1,9}(\.\d{1,3})?$/, 'a number of seconds');
-  }
-
-  refuseUnknown(): void {
-    for (const name of Object.keys(this.#env))
-      if (name.startsWith('FANFARE_') && !this.#known.has(name) && !SERVICE_LINK.test(name))
-        this.problem(`${name} is not a setting of this version`);
-  }
-
-  #number(name: string, fallback: number, least: number, most: number, form: RegExp, kind: string): number {
-    const value = this.#value(name);
-    if (value === undefined) return fallback;
-    const number = form.test(value) ? Number(value) : Number.NaN;
-    if (number >= least && number <= most) return number;
-    this.problem(`${name} must be ${kind} from ${least} to ${most}, not ${JSON.stringify(value)}`);
-    return fallback;
-  }
-
-  /** The variable's value, trimmed; an empty one counts as unset. */
-  #value(name: string): string | undefined {
-    const fileName = `${name}_FILE`;
-    this.#known.add(name).add(fileName);
-    const direct = this.#env[name]?.trim() || undefined;
-    const file = this.#env[fileName]?.trim() || undefined;
-    if (file === undefined) return direct;
-    if (direct !== undefined) this.problem(`${name} and ${fileName} are both set; keep one`);
-    try {
-      const content = readFileSync(file, 'utf8').trim();
-      if (content === '') this.problem(`${fileName}: ${JSON.stringify(file)} is empty`);
-      return content || direct;
-    } catch (error) {
-      this.problem(`${fileName}: cannot read ${JSON.stringify(file)} (${(error as NodeJS.ErrnoException).code})`);
-      return direct;
-    }
-  }
-}
-
-function oneOf(values: readonly string[]): Check {
-  return (value) =>
-    values.includes(value)
-      ? undefined
-      : `must be ${values
-          .filter((candidate) => candidate !== '')
-          .map((candidate) => `"${candidate}"`)
-          .join(' or ')}, not ${JSON.stringify(value)}`;
 }
 
 function hostProblem(value: string): string | undefined {

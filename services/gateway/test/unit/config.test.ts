@@ -29,6 +29,9 @@ describe('an empty environment', () => {
       compression: true,
       allowedOrigins: [],
       trustedProxies: [],
+      auth: undefined,
+      maxConnectionsPerSubject: 0,
+      maxPublishRatePerSecond: 0,
       drainSeconds: 30,
       console: true,
     });
@@ -102,7 +105,6 @@ describe('words', () => {
     ['FANFARE_ALLOWED_ORIGINS', 'a.example, https://b.example'],
     ['FANFARE_TRUSTED_PROXIES', 'proxy.example'],
     ['FANFARE_TRUSTED_PROXIES', '10.0.0.0/33'],
-    ['FANFARE_AUTH', 'jwt'],
     ['FANFARE_AUTH', 'none'],
     ['FANFARE_NODE_NAME', 'node 1'],
     ['FANFARE_NODE_NAME', 'n'.repeat(64)],
@@ -142,9 +144,14 @@ describe('who may reach the node', () => {
     '127.0.0.1.example.com',
     'localhost.example.com',
     '128.0.0.1',
-  ])('%s is open to others: the start is refused unless FANFARE_AUTH=off says that this is meant', (host) => {
-    expect(mistakes({ HOST: host })).toEqual([expect.stringContaining('FANFARE_AUTH=off')]);
-    expect(readConfig({ HOST: host, FANFARE_AUTH: 'off' })).toMatchObject({ host, console: false });
+  ])('%s is open to others: without AUTH the start is refused', (host) => {
+    const [told, ...more] = mistakes({ HOST: host });
+    for (const way of [`HOST=${host} `, 'FANFARE_AUTH=jwt', 'FANFARE_AUTH=off', 'loopback'])
+      expect(told).toContain(way);
+    expect(more).toEqual([]);
+    expect(readConfig({ HOST: host, FANFARE_AUTH: 'off' })).toMatchObject({ host, auth: undefined, console: false });
+    const jwt = { HOST: host, FANFARE_AUTH: 'jwt', FANFARE_JWT_SECRET: 's'.repeat(32) };
+    expect(readConfig(jwt)).toMatchObject({ host, auth: {}, console: false });
   });
 
   test('the console can be had or not had anywhere', () => {
@@ -163,12 +170,15 @@ describe('mistakes', () => {
     expect(() => readConfig({ PORT: 'x' })).toThrow('the configuration has a mistake:');
   });
 
-  test.each(['FANFARE_PORTS', 'FANFARE_JWT_SECRET', 'FANFARE_', 'FANFARE_constructor', 'FANFARE_PARTITIONS_FILE_FILE'])(
-    'the unknown setting %s is one',
-    (name) => {
-      expect(mistakes({ [name]: '1' })).toEqual([`${name} is not a setting of this version`]);
-    },
-  );
+  test.each([
+    'FANFARE_PORTS',
+    'FANFARE_JWT_SECRETS',
+    'FANFARE_',
+    'FANFARE_constructor',
+    'FANFARE_PARTITIONS_FILE_FILE',
+  ])('the unknown setting %s is one', (name) => {
+    expect(mistakes({ [name]: '1' })).toEqual([`${name} is not a setting of this version`]);
+  });
 
   test('what Kubernetes sets for a Service called fanfare is none', () => {
     const links = {
