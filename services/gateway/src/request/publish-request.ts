@@ -1,6 +1,7 @@
 import { FanfareError } from '../errors.ts';
-import { elementsOf, membersOf } from '../json-source.ts';
+import { elementsOf } from '../json-source.ts';
 import { channelProblem, eventProblem, idempotencyKeyProblem, type NewMessage, ttlProblem } from '../message.ts';
+import { objectMembers, stringMember } from './members.ts';
 
 /** Most messages in one batch. */
 export const MAX_BATCH_MESSAGES = 1000;
@@ -90,24 +91,6 @@ export function batchMessages(text: string): string[] {
 export function checkChannel(name: string, at: string): void {
   const problem = channelProblem(name);
   if (problem !== undefined) throw new FanfareError('invalid_channel', `${at}: ${problem}`);
-}
-
-function objectMembers(text: string, at: string): Map<string, string> {
-  try {
-    const members = membersOf(text);
-    if (members !== undefined) return members;
-  } catch (error) {
-    throw invalid(`${at}: ${(error as Error).message}`);
-  }
-  throw invalid(`${at} must be a JSON object`);
-}
-
-function stringMember(members: Map<string, string>, name: string, at: string): string | undefined {
-  const source = members.get(name);
-  if (source === undefined) return undefined;
-  const value: unknown = JSON.parse(source);
-  if (typeof value !== 'string') throw invalid(`${at}: "${name}" must be a string`);
-  return value;
 }
 
 function invalid(detail: string): FanfareError {

@@ -1,0 +1,75 @@
+import { FanfareError } from '../errors.ts';
+import type { Access, Asking, Identity, Ticket } from './access.ts';
+import { ChannelPatterns } from './channel-pattern.ts';
+import { credentialsOf } from './credentials.ts';
+import { Principal } from './principal.ts';
+import { KEY_PREFIX, type PublishKeys } from './publish-keys.ts';
+import type { Revocations } from './revocations.ts';
+import { readTicketCookie, ticketCookies } from './ticket-cookie.ts';
+import type { Tickets } from './tickets.ts';
+import { principalOf } from './token-claims.ts';
+import type { TokenVerifier } from './token-verifier.ts';
+
+export interface AuthenticatorOptions {
+  readonly tokens: TokenVerifier;
+  readonly keys: PublishKeys;
+  readonly tickets: Tickets;
+  readonly revocations: Revocations;
+  /** Undefined: no cookie is looked at. */
+  readonly cookieName: string | undefined;
+  /** Whether a request's cookies say who wants it: a browser sends them along whoever makes it ask. */
+  readonly mayUseCookie: (asking: Asking) => boolean;
+  /** Patterns of the channels that need no token. */
+  readonly publicChannels: readonly string[];
+}
+
+/** Says who somebody is by tokens, publishers' keys and tickets. */
+export class Authenticator implements Access {
+  readonly required = true;
+  readonly stranger: Principal;
+  readonly #options: AuthenticatorOptions;
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
+    this.stranger = new Principal({
+      subscribe: new ChannelPatterns(options.publicChannels),
+      publish: new ChannelPatterns([]),
+      stranger: true,
+    });
+  }
+
+  identify(asking: Asking): Principal | Promise<Principal> {
+    const { cookieName, mayUseCookie } = this.#options;
+    const credentials = credentialsOf(asking.headers, cookieName);
+    if (credentials.kind === 'none' || (credentials.kind === 'cookie' && !mayUseCookie(asking))) return this.stranger;
+    return this.check(credentials.text);
+  }
+
+  async check(secret: string): Promise<Principal> {
+    const { keys, tokens } = this.#options;
+    if (!secret.startsWith(KEY_PREFIX)) return this.#unlessRevoked(await tokens.verify(secret));
+    const principal = keys.find(secret);
+    if (principal === undefined) throw new FanfareError('unauthenticated', 'this key is not known');
+    return principal;
+  }
+
+  async issue({ claims, stranger }: Principal): Promise<Ticket> {
+    if (claims !== undefined) return this.#options.tickets.issue(claims);
+    const detail = 'a ticket is made for a token: send one in the Authorization header';
+    throw new FanfareError(stranger ? 'unauthenticated' : 'forbidden', detail);
+  }
+
+  async redeem({ headers }: Asking, ticket: string): Promise<Identity> {
+    const { tickets, publicChannels } = this.#options;
+    const { claims, secret } = await tickets.redeem(ticket, readTicketCookie(headers.cookie, ticket));
+    const principal = this.#unlessRevoked(principalOf(claims, publicChannels));
+    const expiresMs = claims.exp * 1000;
+    if (expiresMs <= Date.now()) throw new FanfareError('unauthenticated', 'the token of this ticket has expired');
+    return { principal, cookies: secret === undefined ? [] : ticketCookies({ ticket, secret, expiresMs, headers }) };
+  }
+
+  #unlessRevoked(principal: Principal): Principal {
+    if (!this.#options.revocations.holds(principal)) return principal;
+    throw new FanfareError('unauthenticated', 'this subject was disconnected; a newer token is needed');
+  }
+}
