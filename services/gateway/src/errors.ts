@@ -13,6 +13,7 @@ export const ERRORS = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   invalid_channel: { status: 400, title: 'The channel name is not valid' },
   too_many_channels: { status: 400, title: 'Too many channels on one connection' },
+  unauthenticated: { status: 401, title: 'Not authenticated' },
   forbidden: { status: 403, title: 'Not allowed' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
@@ -23,11 +24,13 @@ export const ERRORS = {
   upgrade_required: { status: 426, title: 'This address speaks WebSocket only' },
   headers_too_large: { status: 431, title: 'The request head is too large' },
   too_many_connections: { status: 429, title: 'Too many connections from one address', retryAfterSeconds: 10 },
+  rate_limited: { status: 429, title: 'Too many messages', retryAfterSeconds: 1 },
   internal: { status: 500, title: 'Internal error' },
   log_unavailable: { status: 503, title: 'The log cannot be reached', retryAfterSeconds: 2 },
   /** After these two the message may have been published all the same. */
   log_timeout: { status: 503, title: 'The log did not answer in time', retryAfterSeconds: 2 },
   not_replicated: { status: 503, title: 'Too few replicas confirmed the message in time', retryAfterSeconds: 2 },
+  auth_unavailable: { status: 503, title: 'Tokens cannot be checked', retryAfterSeconds: 5 },
   full: { status: 503, title: 'This node is full', retryAfterSeconds: 5 },
   draining: { status: 503, title: 'This node is shutting down', retryAfterSeconds: 1 },
   starting: { status: 503, title: 'This node is starting', retryAfterSeconds: 1 },
@@ -38,11 +41,19 @@ export type ErrorCode = keyof typeof ERRORS;
 /** An error that is meant for the caller: `detail` says what is wrong and where, and never holds a secret. */
 export class FanfareError extends Error {
   readonly code: ErrorCode;
+  /** When to try again, where that is known better than the code tells. */
+  readonly #retryAfterSeconds: number | undefined;
 
-  constructor(code: ErrorCode, detail: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, detail: string, options?: ErrorOptions & { readonly retryAfterSeconds?: number }) {
     super(detail, options);
     this.name = 'FanfareError';
     this.code = code;
+    this.#retryAfterSeconds = options?.retryAfterSeconds;
+  }
+
+  /** Seconds after which the same request may well succeed; undefined when it will not. */
+  get retryAfterSeconds(): number | undefined {
+    return this.#retryAfterSeconds ?? this.kind.retryAfterSeconds;
   }
 
   get kind(): ErrorKind {
@@ -64,6 +75,12 @@ export const CLOSES = {
   too_many_connections: { code: 1013, comeBack: true },
   starting: { code: 1013, comeBack: true },
   log_unavailable: { code: 1013, comeBack: true },
+  auth_unavailable: { code: 1013, comeBack: true },
+  unauthenticated: { code: 4401, comeBack: false },
+  /** With a new token. */
+  token_expired: { code: 4401, comeBack: true },
+  forbidden: { code: 4403, comeBack: false },
+  disconnected: { code: 4403, comeBack: false },
   too_slow: { code: 4408, comeBack: true },
   missed_pong: { code: 4409, comeBack: true },
 } as const satisfies Record<string, { code: number; comeBack: boolean }>;

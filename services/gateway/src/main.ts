@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
-import { ConfigError, isLoopback, readConfig } from './config.ts';
+import { type Config, ConfigError, isLoopback, readConfig } from './config.ts';
 import { startNode } from './node.ts';
 import { openFilesLimit } from './open-files.ts';
 
@@ -37,12 +37,18 @@ async function main(): Promise<void> {
     { url, adminPort: node.adminPort, log: config.redis === undefined ? 'embedded' : 'redis', version: VERSION },
     config.console ? `listening; the console is at ${url}/` : 'listening',
   );
-  if (isLoopback(config.host)) logger.info({}, 'authentication is off, so this node listens on loopback only');
+  if (config.auth !== undefined) logger.info(authFields(config.auth), 'authentication is on');
+  else if (isLoopback(config.host)) logger.info({}, 'authentication is off, so this node listens on loopback only');
   else logger.warn({}, 'authentication is off: everyone who can reach this node may publish and listen');
   if (config.redis === undefined)
     logger.info({}, 'REDIS_URL is not set: messages live in this process only, and end with it');
   await node.ready;
   if (drainingSince === undefined) logger.info({}, 'ready');
+}
+
+/** How tokens are checked, and which keys there are, by their names. */
+function authFields({ tokenKeys, issuer, audience, publishKeys, publicChannels }: NonNullable<Config['auth']>): object {
+  return { tokens: tokenKeys.kind, issuer, audience, keys: publishKeys.map(({ name }) => name), publicChannels };
 }
 
 try {

@@ -3,8 +3,9 @@ import type { Server } from 'node:http';
 import { type AddressInfo, Server as NetServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Config, maxSockets } from './config.ts';
+import { type Config, isLoopback, maxSockets } from './config.ts';
 import { FanfareError } from './errors.ts';
+import { createGuard, withDisconnects } from './guard.ts';
 import { createAdminServer } from './http/admin-server.ts';
 import { createPublicServer } from './http/public-server.ts';
 import { CatchUp } from './hub/catch-up.ts';
@@ -19,6 +20,7 @@ import type { Logger } from './logger.ts';
 import { PrometheusMetrics } from './metrics/prometheus.ts';
 import { TrustedProxies } from './request/client-address.ts';
 import { Origins } from './request/origins.ts';
+import { OwnNames } from './request/rebinding.ts';
 import { AddressLimit } from './transports/address-limit.ts';
 import { Admission } from './transports/admission.ts';
 import { SseEndpoint } from './transports/sse/sse-endpoint.ts';
@@ -72,7 +74,9 @@ export async function startNode(config: Config, version: string, logger: Logger)
     maxConnections: config.maxConnections,
     logTrouble: () => log.trouble,
   });
-  const publisher = new Publisher(log, metrics);
+  const origins = new Origins(config.allowedOrigins);
+  const guard = createGuard(config, { log, publisher: new Publisher(log, metrics), origins, metrics, logger });
+  const { access, sessions, deadlines, publisher } = guard;
   const draining = new AbortController();
   const catchUp = new CatchUp(hub, config.maxConnections);
 
@@ -81,22 +85,26 @@ export async function startNode(config: Config, version: string, logger: Logger)
     hub,
     registry,
     addresses,
+    sessions,
+    deadlines,
     metrics,
     logger,
     maxBacklogBytes: config.maxBacklogBytes,
     stallSeconds: config.heartbeatTimeoutSeconds,
   };
-  const sse = new SseEndpoint(context, admission, { maxChannels, compression });
+  const sse = new SseEndpoint(context, admission, { maxChannels, compression, access });
   const webSocket = new WebSocketEndpoint(
     {
       ...context,
+      access,
+      authSeconds: config.handshakeTimeoutSeconds,
       nodeName: config.nodeName,
       heartbeatSeconds: config.heartbeatIntervalSeconds,
       maxChannels,
       maxMessageBytes: config.maxMessageBytes,
       maxPayloadBytes: config.maxMessageBytes + ENVELOPE_BYTES,
       frames: new RateLimit(config.maxClientRatePerSecond, BURST_SECONDS * config.maxClientRatePerSecond),
-      publish: (message) => publisher.publish(message),
+      publish: (principal, message) => publisher.publish(principal, message),
     },
     admission,
     { compression },
@@ -108,6 +116,9 @@ export async function startNode(config: Config, version: string, logger: Logger)
       adopt: (socket) => sse.adopt(socket),
       webSocket: (request, socket, rest, query) => webSocket.handle(request, socket, rest, query),
     },
+    access,
+    sessions,
+    disconnects: guard,
     publisher,
     catchUp: {
       read: async (question, signal) => {
@@ -120,7 +131,8 @@ export async function startNode(config: Config, version: string, logger: Logger)
       maxSockets: maxSockets(config.maxConnections),
       handshakeTimeoutSeconds: config.handshakeTimeoutSeconds,
     },
-    origins: new Origins(config.allowedOrigins),
+    origins,
+    ownNames: config.auth === undefined && isLoopback(config.host) ? new OwnNames(config.allowedOrigins) : undefined,
     metrics,
     consoleFolder: config.console ? CONSOLE_FOLDER : undefined,
     draining: draining.signal,
@@ -139,12 +151,22 @@ export async function startNode(config: Config, version: string, logger: Logger)
     ready = log
       .follow(
         {
-          floor: (partition, floor, goneAfter) => hub.floor(partition, floor, goneAfter),
-          deliver: (partition, messages, position) => hub.deliver(partition, messages, position),
-          skipped: (partition, after, position) => hub.skipped(partition, after, position),
+          floor(partition, floor, goneAfter) {
+            guard.lost(partition);
+            hub.floor(partition, floor, goneAfter);
+          },
+          deliver(partition, messages, position) {
+            guard.heard(messages);
+            hub.deliver(partition, messages, position);
+          },
+          skipped(partition, after, position) {
+            guard.skipped(partition);
+            hub.skipped(partition, after, position);
+          },
         },
         config.recentBytes,
       )
+      .then(() => guard.begin())
       .then(() => admission.open());
     // An edge that prefers the node with the fewest connections must not find one that sends everybody away.
     await Promise.race([ready, setTimeout(QUIET_START_MILLISECONDS, undefined, { ref: false })]);
@@ -156,6 +178,7 @@ export async function startNode(config: Config, version: string, logger: Logger)
       );
   } catch (error) {
     registry.stop();
+    guard.close();
     await Promise.allSettled([app.close(), closeServer(admin), log.close()]);
     throw error;
   }
@@ -173,6 +196,7 @@ export async function startNode(config: Config, version: string, logger: Logger)
     server.closeAllConnections();
     await closed;
     await app.close();
+    guard.close();
     await log.close();
     await closeServer(admin);
   }
@@ -190,8 +214,8 @@ export async function startNode(config: Config, version: string, logger: Logger)
 }
 
 function createLog(config: Config, logger: Logger, metrics: PrometheusMetrics): Log {
-  const { partitions, retention, minReplicas, tailFrom, redis } = config;
-  const options = { partitions, ...retention, logger, metrics };
+  const { partitions, minReplicas, tailFrom, redis } = config;
+  const options = { partitions, ...withDisconnects(config.retention, config.auth), logger, metrics };
   if (redis === undefined) return createEmbeddedLog(options);
   return createRedisLog({ ...options, address: redis, minReplicas, tailFrom });
 }

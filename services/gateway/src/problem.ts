@@ -12,12 +12,15 @@ export interface Problem {
 
 /** Makes the answer that a caller gets for an error. `code` is the stable name to program against. */
 export function problemOf(error: FanfareError): Problem {
-  const { status, title, retryAfterSeconds } = error.kind;
+  const { kind, retryAfterSeconds } = error;
+  const { status, title } = kind;
   return {
     status,
     headers: {
       'content-type': 'application/problem+json; charset=utf-8',
       'cache-control': 'no-store',
+      // RFC 9110, 15.5.2.
+      ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
       ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
     },
     body: JSON.stringify({ type: 'about:blank', title, status, code: error.code, detail: error.message }),

@@ -1,7 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Principal } from '../auth/principal.ts';
+import type { Session, Sessions } from '../auth/sessions.ts';
 import { FanfareError } from '../errors.ts';
 import { type Message, messageJson } from '../message.ts';
 import { checkChannel } from '../request/publish-request.ts';
+import type { Authentication } from './authentication.ts';
 import { checkQuery } from './query.ts';
 
 /** What the API needs to answer a client that catches up by plain HTTP. */
@@ -17,32 +20,66 @@ const MAX_LIMIT = 1000;
 const MAX_WAIT_SECONDS = 60;
 const QUERY = ['after', 'limit', 'wait'];
 
-/** `GET /v1/channels/{channel}/messages?after=&limit=&wait=`. `draining` ends every wait. */
-export function historyRoute(app: FastifyInstance, catchUp: CatchUp, draining: AbortSignal): void {
-  app.get('/v1/channels/:channel/messages', async (request: FastifyRequest<{ Params: { channel: string } }>, reply) => {
+export interface HistoryOptions {
+  readonly catchUp: CatchUp;
+  readonly sessions: Sessions;
+  /** Ends every wait. */
+  readonly draining: AbortSignal;
+}
+
+/** `GET /v1/channels/{channel}/messages?after=&limit=&wait=`. */
+export function historyRoute(
+  app: FastifyInstance,
+  { catchUp, sessions, draining }: HistoryOptions,
+  authentication: Authentication,
+): void {
+  const { identify: onRequest } = authentication;
+  const path = '/v1/channels/:channel/messages';
+  app.get(path, { onRequest }, async (request: FastifyRequest<{ Params: { channel: string } }>, reply) => {
     const { channel } = request.params;
     checkChannel(channel, 'the path');
     const query = checkQuery(request, QUERY);
+    const principal = authentication.principalOf(request);
+    principal.checkSubscribe([channel]);
     const { after } = query;
     if (after !== undefined && typeof after !== 'string')
       throw new FanfareError('invalid_request', '"after" stands more than once');
     const limit = wholeNumber(query, 'limit', DEFAULT_LIMIT, 1, MAX_LIMIT);
-    const waitSeconds = wholeNumber(query, 'wait', 0, 0, MAX_WAIT_SECONDS);
+    const waitSeconds = Math.min(wholeNumber(query, 'wait', 0, 0, MAX_WAIT_SECONDS), secondsLeft(principal));
+    if (waitSeconds > 0 && sessions.isFull(principal))
+      throw new FanfareError('too_many_connections', 'this subject has all the connections that it may have');
 
     const gone = new AbortController();
     const leave = (): void => gone.abort();
+    let disconnected = false;
+    const session: Session = {
+      principal,
+      close() {
+        disconnected = true;
+        leave();
+      },
+    };
+    sessions.add(session);
     request.raw.socket.once('close', leave);
     try {
       const question = { channel, after: after || undefined, limit, waitSeconds };
       const answer = await catchUp.read(question, AbortSignal.any([gone.signal, draining]));
+      if (disconnected)
+        throw new FanfareError('unauthenticated', 'this subject was disconnected; a newer token is needed');
       return reply
         .header('content-type', 'application/json; charset=utf-8')
         .header('cache-control', 'no-store')
         .send(answerJson(answer));
     } finally {
       request.raw.socket.off('close', leave);
+      sessions.remove(session);
     }
   });
+}
+
+/** For how long he has his rights. */
+function secondsLeft({ expiresMs }: Principal): number {
+  return expiresMs === undefined ? Number.POSITIVE_INFINITY : Math.max(0, (expiresMs - Date.now()) / 1000);
 }
 
 function answerJson({ messages, cursor, gap }: { messages: readonly Message[]; cursor: string; gap: boolean }): string {

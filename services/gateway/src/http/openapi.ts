@@ -1,9 +1,6 @@
-import { ERRORS } from '../errors.ts';
-import { MAX_TTL_SECONDS } from '../message.ts';
+import { ref, SCHEMAS } from './openapi-schemas.ts';
 
 const json = (schema: object): object => ({ content: { 'application/json': { schema } } });
-const ref = (name: string): object => ({ $ref: `#/components/schemas/${name}` });
-const text = (description: string): object => ({ type: 'string', description });
 const inQuery = (name: string, description: string, schema: object, extra: object = {}): object => ({
   name,
   in: 'query',
@@ -22,6 +19,20 @@ const RETRY_LATER = {
     'Not now; `Retry-After` says when. After `log_timeout` and `not_replicated` it may have been published all the same.',
   headers: { 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds' } },
 };
+const UNAUTHENTICATED = {
+  ...PROBLEM,
+  description: 'A token or a key is needed, or the one that came is not good',
+  headers: { 'WWW-Authenticate': { schema: { const: 'Bearer' } } },
+};
+const FORBIDDEN = {
+  ...PROBLEM,
+  description: 'The token or key gives no right to it, or the page’s origin is not allowed',
+};
+const TOO_MANY = {
+  ...RETRY_LATER,
+  description: 'More than one key, subject or address may; `Retry-After` says when again',
+};
+const PROBLEMS = { 401: UNAUTHENTICATED, 403: FORBIDDEN, 429: TOO_MANY, 503: RETRY_LATER, default: PROBLEM };
 const CHANNEL_PARAMETER = { name: 'channel', in: 'path', required: true, schema: ref('Channel') };
 const CHANNELS_QUERY = (required: boolean): object =>
   inQuery('channel', 'Channels to follow', { type: 'array', items: ref('Channel') }, { required, explode: true });
@@ -33,6 +44,10 @@ const START_QUERY = [
     maximum: 1000,
   }),
 ];
+const TICKET_QUERY = inQuery('ticket', 'From `POST /v1/tickets`; goes before any other proof of who asks', {
+  type: 'string',
+  pattern: '^fft_[A-Za-z0-9_-]{22}$',
+});
 const MESSAGES = '/v1/channels/{channel}/messages';
 
 /** The HTTP API as OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0). PROTOCOL.md describes the streams. */
@@ -45,6 +60,8 @@ export const OPENAPI = {
       'Publish with a POST; receive over Server-Sent Events or WebSocket, on any node, and resume with a cursor.',
     license: { name: 'MIT', identifier: 'MIT' },
   },
+  // Public channels need none, and a node without authentication asks for none.
+  security: [{}, { bearer: [] }, { cookie: [] }],
   paths: {
     [MESSAGES]: {
       post: {
@@ -67,8 +84,7 @@ export const OPENAPI = {
             headers: { 'Idempotent-Replayed': { schema: { const: 'true' } } },
             ...json(ref('Published')),
           },
-          503: RETRY_LATER,
-          default: PROBLEM,
+          ...PROBLEMS,
         },
       },
       get: {
@@ -85,7 +101,7 @@ export const OPENAPI = {
             default: 0,
           }),
         ],
-        responses: { 200: { description: 'Messages', ...json(ref('CaughtUp')) }, 503: RETRY_LATER, default: PROBLEM },
+        responses: { 200: { description: 'Messages', ...json(ref('CaughtUp')) }, ...PROBLEMS },
       },
     },
     '/v1/messages': {
@@ -110,8 +126,34 @@ export const OPENAPI = {
               properties: { results: { type: 'array', items: { oneOf: [ref('Published'), ref('Failed')] } } },
             }),
           },
-          503: RETRY_LATER,
-          default: PROBLEM,
+          ...PROBLEMS,
+        },
+      },
+    },
+    '/v1/tickets': {
+      post: {
+        operationId: 'createTicket',
+        summary: 'Trade a token for a ticket, which opens one stream',
+        security: [{ bearer: [] }, { cookie: [] }],
+        responses: {
+          201: {
+            description: 'A ticket',
+            headers: { 'Cache-Control': { schema: { const: 'no-store' } } },
+            ...json(ref('Ticket')),
+          },
+          ...PROBLEMS,
+        },
+      },
+    },
+    '/v1/disconnect': {
+      post: {
+        operationId: 'disconnect',
+        summary: 'End a subject’s connections on every node, and refuse its tokens that were issued until now',
+        security: [{ bearer: [] }],
+        requestBody: { required: true, ...json(ref('Disconnect')) },
+        responses: {
+          202: { description: 'The log has it, and every node will hear of it', ...json(ref('Disconnect')) },
+          ...PROBLEMS,
         },
       },
     },
@@ -122,6 +164,7 @@ export const OPENAPI = {
         parameters: [
           CHANNELS_QUERY(true),
           ...START_QUERY,
+          TICKET_QUERY,
           inQuery('format', '`raw`: data is the message’s data; `envelope`: data is the whole message', {
             enum: ['raw', 'envelope'],
             default: 'raw',
@@ -137,8 +180,16 @@ export const OPENAPI = {
           200: {
             description:
               'The stream, in gzip for those who accept it. One that ends with `fanfare:bye` at once is a refusal that passes by itself.',
+            headers: {
+              'Set-Cookie': {
+                schema: { type: 'string' },
+                description: 'With a ticket that was redeemed now: what the same browser may come back with',
+              },
+            },
             content: { 'text/event-stream': { schema: { type: 'string' } } },
           },
+          401: UNAUTHENTICATED,
+          403: FORBIDDEN,
           406: { ...PROBLEM, description: 'The Accept header excludes event streams' },
           default: PROBLEM,
         },
@@ -148,9 +199,11 @@ export const OPENAPI = {
       get: {
         operationId: 'webSocket',
         summary: 'Follow and publish over a WebSocket (RFC 6455)',
-        parameters: [CHANNELS_QUERY(false), ...START_QUERY],
+        parameters: [CHANNELS_QUERY(false), ...START_QUERY, TICKET_QUERY],
         responses: {
           101: { description: 'Switching protocols; the subprotocol is `fanfare.v1`' },
+          401: UNAUTHENTICATED,
+          403: FORBIDDEN,
           426: { ...PROBLEM, description: 'Not a WebSocket handshake of version 13' },
           default: PROBLEM,
         },
@@ -158,78 +211,20 @@ export const OPENAPI = {
     },
   },
   components: {
-    schemas: {
-      Channel: { type: 'string', pattern: '^[A-Za-z0-9_\\-.:@]{1,200}$' },
-      Ttl: {
-        type: 'integer',
-        minimum: 1,
-        maximum: MAX_TTL_SECONDS,
-        description: 'Seconds for which it may be replayed, where that is shorter than what its namespace keeps',
+    securitySchemes: {
+      bearer: {
+        type: 'http',
+        scheme: 'bearer',
+        description:
+          'A JSON Web Token with `sub`, `iat`, `exp`, and channel patterns in `subscribe` and `publish`; or a publisher’s key (`ffk_…`)',
       },
-      NewMessage: {
-        type: 'object',
-        required: ['data'],
-        additionalProperties: false,
-        properties: {
-          event: text('Name for clients to listen to; not `fanfare:…`'),
-          data: { description: 'Any JSON value' },
-          ttl: ref('Ttl'),
-        },
-      },
-      BatchMessage: {
-        type: 'object',
-        required: ['channel', 'data'],
-        additionalProperties: false,
-        properties: {
-          channel: ref('Channel'),
-          event: { type: 'string' },
-          data: { description: 'Any JSON value' },
-          ttl: ref('Ttl'),
-          idempotencyKey: { type: 'string', minLength: 1, maxLength: 255 },
-        },
-      },
-      Message: {
-        type: 'object',
-        required: ['id', 'channel', 'data'],
-        properties: { id: { type: 'string' }, channel: ref('Channel'), event: { type: 'string' }, data: {} },
-      },
-      Published: {
-        type: 'object',
-        required: ['id', 'channel'],
-        properties: { id: text('Place in the log; opaque'), channel: ref('Channel') },
-      },
-      Failed: {
-        type: 'object',
-        required: ['error'],
-        properties: {
-          error: {
-            type: 'object',
-            required: ['code', 'detail'],
-            properties: { code: ref('ErrorCode'), detail: { type: 'string' } },
-          },
-        },
-      },
-      CaughtUp: {
-        type: 'object',
-        required: ['messages', 'cursor', 'gap'],
-        properties: {
-          messages: { type: 'array', items: ref('Message') },
-          cursor: text('Hand it back as `after`'),
-          gap: { type: 'boolean', description: 'True when messages after `after` are gone' },
-        },
-      },
-      ErrorCode: { type: 'string', enum: Object.keys(ERRORS) },
-      Problem: {
-        type: 'object',
-        required: ['type', 'title', 'status', 'code', 'detail'],
-        properties: {
-          type: { type: 'string' },
-          title: { type: 'string' },
-          status: { type: 'integer' },
-          code: ref('ErrorCode'),
-          detail: text('What is wrong, and where'),
-        },
+      cookie: {
+        type: 'apiKey',
+        in: 'cookie',
+        name: 'FANFARE_COOKIE_NAME',
+        description: 'A token in the cookie that this setting names, from pages of the same origin and of allowed ones',
       },
     },
+    schemas: SCHEMAS,
   },
 };

@@ -2,6 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
+import type { Access } from '../auth/access.ts';
+import type { Sessions } from '../auth/sessions.ts';
 import { type ErrorCode, FanfareError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -9,13 +11,17 @@ import { answerProblem, problemOf, writeProblem } from '../problem.ts';
 import { hostProblem } from '../request/host.ts';
 import type { Origins } from '../request/origins.ts';
 import { parseJson } from '../request/publish-request.ts';
+import type { OwnNames } from '../request/rebinding.ts';
+import { Authentication } from './authentication.ts';
 import { consoleRoutes } from './console.ts';
 import { corsHeaders, isPreflight, preflightHeaders } from './cors.ts';
+import { type Disconnects, disconnectRoute } from './disconnect.ts';
 import { type CatchUp, historyRoute } from './history.ts';
 import { OPENAPI } from './openapi.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import { answerProblems, type MethodsByPath, sendProblem, toFanfareError } from './problems.ts';
 import { type Publisher, type PublishLimits, publishRoutes } from './publish.ts';
+import { ticketRoute } from './tickets.ts';
 
 /** The streams' endpoints, as the server needs them. */
 export interface Streams {
@@ -31,11 +37,17 @@ export interface Streams {
 
 export interface PublicServerOptions {
   readonly streams: Streams;
+  /** Who may do what. */
+  readonly access: Access;
+  readonly sessions: Sessions;
+  readonly disconnects: Disconnects;
   readonly publisher: Publisher;
   readonly catchUp: CatchUp;
   readonly limits: PublicServerLimits;
   /** Whose pages may use the API. */
   readonly origins: Origins;
+  /** By which names it may be asked; undefined: by all. */
+  readonly ownNames: OwnNames | undefined;
   readonly metrics: Metrics;
   /** Folder of the console's files; undefined: no console. */
   readonly consoleFolder: string | undefined;
@@ -69,6 +81,8 @@ const MAX_PARAMETER_LENGTH = MAX_HEAD_BYTES;
 const METHODS: MethodsByPath = {
   '/v1/channels/:channel/messages': 'GET, HEAD, POST',
   '/v1/messages': 'POST',
+  '/v1/tickets': 'POST',
+  '/v1/disconnect': 'POST',
   '/v1/openapi.json': 'GET, HEAD',
   '/v1/ws': 'GET, HEAD',
 };
@@ -85,6 +99,8 @@ export async function createPublicServer(
     logger: false,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     clientErrorHandler: (error, socket) => {
+      // A stream that was accepted, and cannot begin with this behind it.
+      if (streams.owns(socket)) pending.forget(socket);
       if (!pending.endWithWhole(socket)) writeProblem(socket, problemOf(brokenRequest(error)));
     },
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toFanfareError(error, logger)),
@@ -118,22 +134,21 @@ export async function createPublicServer(
           return;
         }
         if (answerEarly(request, response, path, options)) return;
-        if (!isStream) handler(request, response);
-        else {
-          streams.sse(request, response, queryOf(request));
-          if (streams.owns(socket)) pending.forget(socket);
-        }
+        if (isStream) streams.sse(request, response, queryOf(request));
+        else handler(request, response);
       });
       // Node would answer an Expect that it does not know with 417 by itself, beside the answers that are counted here. Nobody has
       // to (RFC 9110, section 10.1.1).
       server.on('checkExpectation', (request, response) => server?.emit('request', request, response));
       server.on('upgrade', (request: IncomingMessage, socket: Socket, rest: Buffer) => {
-        if (streams.adopt(socket)) return;
-        if (pending.on(socket)) socket.destroy();
-        else if (options.origins.judge(request.headers) === 'refused') {
-          options.metrics.connectionRefused('forbidden');
-          writeProblem(socket, problemOf(forbidden(request)), request.method);
-        } else streams.webSocket(request, socket, rest, queryOf(request));
+        if (streams.adopt(socket)) pending.forget(socket);
+        else if (pending.on(socket)) socket.destroy();
+        else {
+          const refusal = refusalOf(request, options);
+          if (refusal === undefined) return streams.webSocket(request, socket, rest, queryOf(request));
+          options.metrics.connectionRefused(refusal.code);
+          writeProblem(socket, problemOf(refusal), request.method);
+        }
       });
       // Each long poll listens for the end of its connection, and many may be pipelined.
       server.on('connection', (socket: Socket) => socket.setMaxListeners(0));
@@ -156,31 +171,48 @@ function answerEarly(
   request: IncomingMessage,
   response: ServerResponse,
   path: string,
-  { origins, metrics }: PublicServerOptions,
+  options: PublicServerOptions,
 ): boolean {
+  const { origins, ownNames, metrics } = options;
   const host = hostProblem(request);
   if (host !== undefined) {
     response.shouldKeepAlive = false;
     answerProblem(response, new FanfareError('invalid_request', host));
     return true;
   }
-  // Everything but the console, however its path is written: the router would read /v%31/ as /v1/.
-  if (path === '/' || path.startsWith(CONSOLE_PREFIX)) return false;
-  const judgement = origins.judge(request.headers);
+  const isConsole = path === '/' || path.startsWith(CONSOLE_PREFIX);
   const { origin } = request.headers;
-  for (const [name, value] of Object.entries(corsHeaders(judgement, origin))) response.setHeader(name, value);
-  if (judgement === 'refused') {
-    if (path === SSE_PATH) metrics.connectionRefused('forbidden');
+  const judgement = origins.judge(request.headers);
+  // Everything but the console, however its path is written: the router would read /v%31/ as /v1/.
+  if (!isConsole)
+    for (const [name, value] of Object.entries(corsHeaders(judgement, origin))) response.setHeader(name, value);
+  const refusal = isConsole ? foreignName(request, ownNames) : refusalOf(request, options);
+  if (refusal !== undefined) {
+    if (path === SSE_PATH) metrics.connectionRefused(refusal.code);
     response.shouldKeepAlive = false;
-    answerProblem(response, forbidden(request));
+    answerProblem(response, refusal);
     return true;
   }
-  if (!isPreflight(request)) return false;
+  if (isConsole || !isPreflight(request)) return false;
   response.writeHead(204, preflightHeaders(judgement, origin)).end();
   return true;
 }
 
-function forbidden({ headers }: IncomingMessage): FanfareError {
+/** Why nothing of the API may be asked in this way, whoever it is; undefined when it may. */
+function refusalOf(request: IncomingMessage, { origins, ownNames }: PublicServerOptions): FanfareError | undefined {
+  return (
+    foreignName(request, ownNames) ?? (origins.judge(request.headers) === 'refused' ? foreignPage(request) : undefined)
+  );
+}
+
+function foreignName(request: IncomingMessage, ownNames: OwnNames | undefined): FanfareError | undefined {
+  // What is no Host at all is refused as such.
+  if (ownNames === undefined || hostProblem(request) !== undefined) return undefined;
+  const problem = ownNames.rebindingProblem(request.headers.host);
+  return problem === undefined ? undefined : new FanfareError('forbidden', problem);
+}
+
+function foreignPage({ headers }: IncomingMessage): FanfareError {
   return new FanfareError(
     'forbidden',
     `pages of ${JSON.stringify(headers.origin?.slice(0, 100))} may not use this node; FANFARE_ALLOWED_ORIGINS lists those that may`,
@@ -188,6 +220,7 @@ function forbidden({ headers }: IncomingMessage): FanfareError {
 }
 
 function routes(app: FastifyInstance, options: PublicServerOptions, pending: PendingAnswers): void {
+  const { access } = options;
   answerProblems(
     app,
     options.logger,
@@ -198,8 +231,11 @@ function routes(app: FastifyInstance, options: PublicServerOptions, pending: Pen
     if (options.draining.aborted && pending.isNewest(request.raw.socket, reply.raw)) reply.raw.shouldKeepAlive = false;
   });
   readJsonAsText(app);
-  publishRoutes(app, options.publisher, options.limits);
-  historyRoute(app, options.catchUp, options.draining);
+  const authentication = new Authentication(access);
+  publishRoutes(app, options.publisher, options.limits, authentication);
+  historyRoute(app, options, authentication);
+  ticketRoute(app, access, authentication);
+  disconnectRoute(app, options.disconnects, authentication);
   app.get('/v1/openapi.json', (_request, reply) => reply.send(OPENAPI));
   app.get('/v1/ws', (_request, reply) =>
     sendProblem(

@@ -1,15 +1,20 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Principal } from '../auth/principal.ts';
 import { FanfareError } from '../errors.ts';
 import type { NewMessage } from '../message.ts';
 import { batchMessages, checkChannel, checkMessage } from '../request/publish-request.ts';
+import type { Authentication } from './authentication.ts';
 import { checkQuery } from './query.ts';
 
 /** What the API needs to publish. */
 export interface Publisher {
-  /** Rejects with FanfareError `log_unavailable`, `log_timeout` or `not_replicated`. */
-  publish(message: NewMessage): Promise<{ id: string; replayed: boolean }>;
+  /** Rejects with FanfareError `forbidden`, `unauthenticated`, `rate_limited`, `log_unavailable`, `log_timeout` or `not_replicated`. */
+  publish(principal: Principal, message: NewMessage): Promise<{ id: string; replayed: boolean }>;
   /** Outcomes in the order of the messages; never rejects. */
-  publishMany(messages: readonly NewMessage[]): Promise<readonly ({ id: string; replayed: boolean } | Error)[]>;
+  publishMany(
+    principal: Principal,
+    messages: readonly NewMessage[],
+  ): Promise<readonly ({ id: string; replayed: boolean } | Error)[]>;
 }
 
 export interface PublishLimits {
@@ -23,10 +28,16 @@ const ENVELOPE_BYTES = 16 * 1024;
 const BATCH_FACTOR = 64;
 
 /** `POST /v1/channels/{channel}/messages` and `POST /v1/messages`. */
-export function publishRoutes(app: FastifyInstance, publisher: Publisher, limits: PublishLimits): void {
+export function publishRoutes(
+  app: FastifyInstance,
+  publisher: Publisher,
+  limits: PublishLimits,
+  authentication: Authentication,
+): void {
+  const onRequest = authentication.identify;
   app.post(
     '/v1/channels/:channel/messages',
-    { bodyLimit: limits.maxMessageBytes + ENVELOPE_BYTES },
+    { onRequest, bodyLimit: limits.maxMessageBytes + ENVELOPE_BYTES },
     async (request: FastifyRequest<{ Params: { channel: string } }>, reply) => {
       checkQuery(request, []);
       const { channel } = request.params;
@@ -34,13 +45,13 @@ export function publishRoutes(app: FastifyInstance, publisher: Publisher, limits
       const idempotencyKey = idempotencyKeyOf(request);
       const outside = { channel, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
       const message = checkMessage(bodyOf(request), limits, 'the body', { outside });
-      const { id, replayed } = await publisher.publish(message);
+      const { id, replayed } = await publisher.publish(authentication.principalOf(request), message);
       if (replayed) return send(reply.header('idempotent-replayed', 'true'), 200, { id, channel });
       return send(reply, 201, { id, channel });
     },
   );
 
-  app.post('/v1/messages', { bodyLimit: limits.maxMessageBytes * BATCH_FACTOR }, async (request, reply) => {
+  app.post('/v1/messages', { onRequest, bodyLimit: limits.maxMessageBytes * BATCH_FACTOR }, async (request, reply) => {
     checkQuery(request, []);
     if (idempotencyKeyOf(request) !== undefined)
       throw new FanfareError(
@@ -50,10 +61,10 @@ export function publishRoutes(app: FastifyInstance, publisher: Publisher, limits
     const sources = batchMessages(bodyOf(request));
     const checked = sources.map((source, i) => check(source, limits, `messages[${i}]`));
     const good = checked.filter((message): message is NewMessage => !(message instanceof FanfareError));
-    const outcomes = await publisher.publishMany(good);
+    const outcomes = await publisher.publishMany(authentication.principalOf(request), good);
     const [first] = outcomes;
     // When nothing at all was taken, for a reason that passes, the batch is one failed request.
-    if (good.length === sources.length && first instanceof FanfareError && first.kind.retryAfterSeconds !== undefined)
+    if (good.length === sources.length && first instanceof FanfareError && first.retryAfterSeconds !== undefined)
       if (outcomes.every((outcome) => outcome instanceof FanfareError && outcome.code === first.code)) throw first;
     let next = 0;
     const results = checked.map((message) => {

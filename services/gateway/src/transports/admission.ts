@@ -5,7 +5,7 @@ import { addressKey, type TrustedProxies } from '../request/client-address.ts';
 import type { AddressLimit } from './address-limit.ts';
 
 /** Why a new connection must be refused for now. All of them pass by themselves. */
-export type Refusal = Extract<ErrorCode & CloseReason, NodeRefusal | 'too_many_connections'>;
+export type Refusal = Extract<ErrorCode & CloseReason, NodeRefusal | 'too_many_connections' | 'auth_unavailable'>;
 
 /** The refusals that are the node's, and so everybody's. */
 type NodeRefusal = 'full' | 'draining' | 'starting' | 'log_unavailable';

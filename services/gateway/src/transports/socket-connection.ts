@@ -1,4 +1,7 @@
 import type { Socket } from 'node:net';
+import type { Deadlines, Timed } from '../auth/deadlines.ts';
+import type { Principal } from '../auth/principal.ts';
+import type { Session, Sessions } from '../auth/sessions.ts';
 import { CLOSING_MILLISECONDS } from '../closing.ts';
 import type { CloseReason } from '../errors.ts';
 import { Connection } from '../hub/connection.ts';
@@ -11,12 +14,21 @@ import type { AddressLimit } from './address-limit.ts';
 export interface ConnectionContext {
   readonly registry: Registry;
   readonly addresses: AddressLimit;
+  readonly sessions: Sessions;
+  readonly deadlines: Deadlines;
   readonly metrics: Metrics;
   readonly logger: Logger;
   /** Bytes that may wait for a slow reader when more is to be written; past it the connection is closed. */
   readonly maxBacklogBytes: number;
   /** Seconds in which a reader must take something of what waits for it at a heartbeat. */
   readonly stallSeconds: number;
+}
+
+/** Whose connection it is. */
+export interface Client {
+  /** By what it is counted among the connections of its address; undefined when those are not limited. */
+  readonly address: string | undefined;
+  readonly principal: Principal;
 }
 
 const CONNECTION = Symbol('connection');
@@ -28,22 +40,28 @@ interface ConnectedSocket extends Socket {
  * A connection over a socket that Node's HTTP server has let go of: backlog, heartbeat bookkeeping and the end, as both
  * transports need them. An idle one is its socket and one of these: its listeners are functions that all share.
  */
-export abstract class SocketConnection extends Connection implements Registered {
+export abstract class SocketConnection extends Connection implements Registered, Session, Timed {
   slot = -1;
   beatsLeft = 0;
+  deadlineSecond = 0;
   readonly socket: Socket;
   readonly context: ConnectionContext;
-  /** By what it is counted among its client's connections; undefined when those are not limited. */
   readonly #address: string | undefined;
+  #principal: Principal;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #drainWaiters: (() => void)[] | null = null;
   #closingTimer: NodeJS.Timeout | null = null;
 
-  constructor(socket: Socket, context: ConnectionContext, address: string | undefined) {
+  constructor(socket: Socket, context: ConnectionContext, { address, principal }: Client) {
     super();
     this.socket = socket;
     this.context = context;
     this.#address = address;
+    this.#principal = principal;
+  }
+
+  get principal(): Principal {
+    return this.#principal;
   }
 
   /** True from the moment that the end was begun: nothing more is delivered. */
@@ -63,7 +81,25 @@ export abstract class SocketConnection extends Connection implements Registered 
     socket.write(greeting);
     this.context.registry.add(this);
     if (this.#address !== undefined) this.context.addresses.add(this.#address);
+    this.#enter();
     this.context.metrics.connectionOpened(this.transport);
+  }
+
+  /** From now on the connection lasts on the rights of another token. */
+  protected renew(principal: Principal): void {
+    this.context.sessions.remove(this);
+    this.context.deadlines.clear(this);
+    this.#principal = principal;
+    this.#enter();
+  }
+
+  #enter(): void {
+    this.context.sessions.add(this);
+    if (this.#principal.expiresMs !== undefined) this.context.deadlines.set(this, this.#principal.expiresMs);
+  }
+
+  deadlinePassed(): void {
+    this.close('token_expired');
   }
 
   /** Writes shared bytes, never to be changed. Hot. False when they were not: the connection is closed, or now is, as too slow. */
@@ -142,6 +178,8 @@ export abstract class SocketConnection extends Connection implements Registered 
     this.leaveAll();
     this.context.registry.remove(this);
     if (this.#address !== undefined) this.context.addresses.remove(this.#address);
+    this.context.sessions.remove(this);
+    this.context.deadlines.clear(this);
     this.context.metrics.connectionClosed(this.transport, reason);
     this.#wakeDrainWaiters();
   }

@@ -22,7 +22,7 @@ export function readStreamQuery(
         'invalid_request',
         `unknown query parameter ${JSON.stringify(name.slice(0, 50))}; known are ${allowed.join(', ')}`,
       );
-  for (const name of ['after', 'last', 'format'])
+  for (const name of ['after', 'last', 'format', 'ticket'])
     if (query.getAll(name).length > 1) throw new FanfareError('invalid_request', `"${name}" stands more than once`);
 
   const channels = [...new Set(query.getAll('channel'))];

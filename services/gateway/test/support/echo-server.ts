@@ -2,6 +2,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { Deadlines } from '../../src/auth/deadlines.ts';
+import { OpenAccess } from '../../src/auth/open-access.ts';
+import { Sessions } from '../../src/auth/sessions.ts';
 import { FanfareError } from '../../src/errors.ts';
 import { Registry } from '../../src/hub/registry.ts';
 import { problemOf, writeProblem } from '../../src/problem.ts';
@@ -70,6 +73,8 @@ export async function startEchoServer(
   const context: WebSocketContext = {
     registry,
     addresses: new AddressLimit(0),
+    sessions: new Sessions(0),
+    deadlines: new Deadlines(),
     metrics: silentMetrics(),
     logger: { debug: () => {}, info: () => {}, warn: console.warn, error: console.error },
     // An echo answers as fast as it is asked: room for a suite that sends much before it reads.
@@ -96,7 +101,8 @@ export async function startEchoServer(
   function accept(handshake: Handshake, socket: Socket, rest: Buffer): void {
     socket.setTimeout(0);
     const deflate = handshake.extensions !== undefined;
-    new EchoConnection(socket, context, { deflate, address: undefined }).start(switchingProtocols(handshake), rest);
+    const options = { deflate, address: undefined, principal: new OpenAccess().stranger };
+    new EchoConnection(socket, context, options).start(switchingProtocols(handshake), rest);
   }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

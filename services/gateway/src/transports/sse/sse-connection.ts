@@ -8,7 +8,7 @@ import type { GapReason, Message } from '../../message.ts';
 import type { EncodedMessage } from '../../wire/encoded-message.ts';
 import { GZIP_HEADER, type GzipPiece, GzipTrailer, storedPiece } from '../../wire/gzip.ts';
 import { encodeEvent, encodeHeartbeat } from '../../wire/sse.ts';
-import { type ConnectionContext, SocketConnection } from '../socket-connection.ts';
+import { type Client, type ConnectionContext, SocketConnection } from '../socket-connection.ts';
 
 const GZIP_OF = { sse: 'sse-gzip', 'sse-envelope': 'sse-envelope-gzip' } as const;
 
@@ -18,11 +18,9 @@ export interface SseContext extends ConnectionContext {
 }
 
 /** How one stream differs from others. */
-export interface SseOptions {
+export interface SseOptions extends Client {
   readonly format: 'sse' | 'sse-envelope';
   readonly gzip: boolean;
-  /** See SocketConnection. */
-  readonly address: string | undefined;
 }
 
 /** One event stream. What it follows is fixed when it opens. */
@@ -35,10 +33,10 @@ export class SseConnection extends SocketConnection {
   #subscriptions: readonly Subscription[] = [];
   #caughtUp: 'no' | 'due' | 'told' = 'no';
 
-  constructor(socket: Socket, context: SseContext, { format, gzip, address }: SseOptions) {
-    super(socket, context, address);
-    this.#format = format;
-    this.#gzip = gzip ? new GzipTrailer() : null;
+  constructor(socket: Socket, context: SseContext, options: SseOptions) {
+    super(socket, context, options);
+    this.#format = options.format;
+    this.#gzip = options.gzip ? new GzipTrailer() : null;
   }
 
   /** Writes the head and the preamble, and follows the plan. */

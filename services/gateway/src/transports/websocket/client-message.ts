@@ -7,6 +7,7 @@ import { MAX_LAST } from '../stream-query.ts';
 
 /** What a client may say. `ref` is the source text of the JSON string or number that it wants back with the answer. */
 export type ClientMessage = { readonly ref: string | undefined } & (
+  | { readonly type: 'auth'; readonly token: string }
   | { readonly type: 'subscribe'; readonly channel: string; readonly start: Start }
   | { readonly type: 'unsubscribe'; readonly channel: string }
   | { readonly type: 'publish'; readonly message: NewMessage }
@@ -15,6 +16,7 @@ export type ClientMessage = { readonly ref: string | undefined } & (
 
 const MAX_REF_LENGTH = 100;
 const MEMBERS: Record<ClientMessage['type'], readonly string[]> = {
+  auth: ['token'],
   subscribe: ['channel', 'after', 'last'],
   unsubscribe: ['channel'],
   publish: ['channel', 'event', 'data', 'ttl', 'idempotencyKey'],
@@ -51,7 +53,6 @@ function readTyped(
   limits: { maxMessageBytes: number },
 ): ClientMessage {
   const type = readString(members, 'type');
-  if (type === 'auth') throw invalid('this node runs without authentication; leave "auth" out');
   if (type === undefined || !isType(type)) throw invalid(`"type" must be one of ${Object.keys(MEMBERS).join(', ')}`);
   const known = MEMBERS[type];
   for (const name of members.keys())
@@ -61,6 +62,8 @@ function readTyped(
   switch (type) {
     case 'ping':
       return { type: 'ping', ref };
+    case 'auth':
+      return { type: 'auth', token: readToken(members), ref };
     case 'subscribe':
       return { type: 'subscribe', channel: readChannel(members), start: readStart(members), ref };
     case 'unsubscribe':
@@ -109,6 +112,12 @@ function readStart(members: Map<string, string>): Start {
   if (!Number.isInteger(count) || count < 1 || count > MAX_LAST)
     throw invalid(`"last" is a whole number from 1 to ${MAX_LAST}`);
   return { last: count };
+}
+
+function readToken(members: Map<string, string>): string {
+  const token = readString(members, 'token');
+  if (token === undefined || token === '') throw invalid('"token" is missing');
+  return token;
 }
 
 function readChannel(members: Map<string, string>): string {

@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net';
+import type { Access } from '../../auth/access.ts';
+import type { Principal } from '../../auth/principal.ts';
 import { formatCursor } from '../../cursor.ts';
 import { type CloseReason, FanfareError } from '../../errors.ts';
 import type { Batch } from '../../hub/batch.ts';
@@ -13,12 +15,16 @@ import { WebSocketConnection, type WebSocketContext, type WebSocketOptions } fro
 /** What all conversations of a node share. */
 export interface ConversationContext extends WebSocketContext {
   readonly hub: Hub;
+  readonly access: Access;
+  /** Seconds in which a client must say who it is, where that is required. */
+  readonly authSeconds: number;
   readonly nodeName: string;
   readonly heartbeatSeconds: number;
   readonly maxChannels: number;
   /** Most bytes of one message's `data`. */
   readonly maxMessageBytes: number;
-  publish(message: NewMessage): Promise<{ id: string }>;
+  /** Rejects with FanfareError. */
+  publish(principal: Principal, message: NewMessage): Promise<{ id: string }>;
 }
 
 /** The subprotocol (RFC 6455, 1.9) that is spoken here, with those who ask for one and with those who do not. */
@@ -33,6 +39,10 @@ export class Conversation extends WebSocketConnection {
   readonly #format: 'websocket' | 'websocket-deflate';
   #subscriptions: Map<string, Subscription> | null = null;
   #publishesInFlight = 0;
+  /** What the URL named, until the client has said who it is. */
+  #named: { readonly channels: readonly string[]; readonly start: Start } | null = null;
+  /** What came while a token is being checked, in order. */
+  #unread: string[] | null = null;
 
   constructor(socket: Socket, context: ConversationContext, options: WebSocketOptions) {
     super(socket, context, options);
@@ -44,7 +54,10 @@ export class Conversation extends WebSocketConnection {
     const { nodeName, heartbeatSeconds } = this.context;
     this.open(Buffer.concat([Buffer.from(head), encodeText(serverMessage.welcome(nodeName, heartbeatSeconds))]));
     this.guard(() => {
-      if (channels.length > 0) this.#follow(channels, start);
+      if (this.principal.stranger) this.context.deadlines.set(this, Date.now() + this.context.authSeconds * 1000);
+      if (channels.length > 0)
+        if (this.principal.maySubscribe(channels)) this.#follow(channels, start);
+        else this.#named = { channels, start };
       if (rest.length > 0) this.received(rest);
     });
   }
@@ -81,6 +94,13 @@ export class Conversation extends WebSocketConnection {
     super.close(reason);
   }
 
+  /** A token has ended, or a stranger has had his time to bring one. */
+  override deadlinePassed(): void {
+    if (!this.principal.stranger) return super.deadlinePassed();
+    this.#refuse(new FanfareError('unauthenticated', 'no token came in time: send {"type":"auth","token":"…"} first'));
+    this.close('unauthenticated');
+  }
+
   protected leaveAll(): void {
     for (const subscription of this.#subscriptions?.values() ?? []) this.context.hub.leave(subscription);
     this.#subscriptions = null;
@@ -88,11 +108,18 @@ export class Conversation extends WebSocketConnection {
 
   protected textReceived(payload: string): void {
     if (this.closed) return;
+    if (this.#unread !== null) {
+      this.#unread.push(payload);
+      return;
+    }
+    let ref: string | undefined;
     try {
-      this.#obey(readClientMessage(payload, this.context));
+      const message = readClientMessage(payload, this.context);
+      ref = message.ref;
+      this.#obey(message);
     } catch (error) {
       if (!(error instanceof FanfareError)) throw error;
-      this.#refuse(error, error instanceof ClientMessageError ? error.ref : undefined);
+      this.#refuse(error, error instanceof ClientMessageError ? error.ref : ref);
     }
   }
 
@@ -102,6 +129,9 @@ export class Conversation extends WebSocketConnection {
 
   #obey(message: ClientMessage): void {
     switch (message.type) {
+      case 'auth':
+        void this.#authenticate(message.token, message.ref);
+        return;
       case 'ping':
         return this.sendText(serverMessage.pong(message.ref));
       case 'subscribe':
@@ -115,17 +145,21 @@ export class Conversation extends WebSocketConnection {
 
   #subscribe(channel: string, start: Start, ref: string | undefined): void {
     if (this.#subscriptions?.has(channel))
-      throw new ClientMessageError(new FanfareError('invalid_request', `${channel} is subscribed already`), ref);
+      throw new FanfareError('invalid_request', `${channel} is subscribed already`);
     const { maxChannels } = this.context;
     if ((this.#subscriptions?.size ?? 0) >= maxChannels)
-      throw new ClientMessageError(new FanfareError('too_many_channels', `the limit is ${maxChannels}`), ref);
+      throw new FanfareError('too_many_channels', `the limit is ${maxChannels}`);
+    this.principal.checkSubscribe([channel]);
     this.#follow([channel], start, ref);
   }
 
   #unsubscribe(channel: string, ref: string | undefined): void {
     const subscription = this.#subscriptions?.get(channel);
-    if (subscription === undefined)
-      throw new ClientMessageError(new FanfareError('invalid_request', `${channel} is not subscribed`), ref);
+    if (subscription === undefined) throw new FanfareError('invalid_request', `${channel} is not subscribed`);
+    this.#drop(subscription, channel, ref);
+  }
+
+  #drop(subscription: Subscription, channel: string, ref?: string): void {
     this.#subscriptions?.delete(channel);
     this.context.hub.drop(subscription, channel);
     this.sendText(serverMessage.unsubscribed(channel, ref));
@@ -133,6 +167,8 @@ export class Conversation extends WebSocketConnection {
 
   #follow(channels: readonly string[], start: Start, ref?: string): void {
     const { hub } = this.context;
+    // A stranger who follows what is public needs no token.
+    if (this.principal.stranger) this.context.deadlines.clear(this);
     const plan = hub.plan(channels, start);
     const subscriptions = hub.subscribe(this, plan);
     this.#subscriptions ??= new Map();
@@ -148,7 +184,7 @@ export class Conversation extends WebSocketConnection {
   async #publish(message: NewMessage, ref: string | undefined): Promise<void> {
     if (++this.#publishesInFlight === MAX_PUBLISHES_IN_FLIGHT) this.hold();
     try {
-      const { id } = await this.context.publish(message);
+      const { id } = await this.context.publish(this.principal, message);
       this.sendText(serverMessage.published(id, ref));
     } catch (error) {
       if (!(error instanceof FanfareError)) this.context.logger.error({ err: error }, 'publish failed');
@@ -158,7 +194,55 @@ export class Conversation extends WebSocketConnection {
     }
   }
 
-  #refuse(error: FanfareError, ref: string | undefined): void {
+  /** Checks a token while nothing else is read; what follows it has its rights. */
+  async #authenticate(token: string, ref: string | undefined): Promise<void> {
+    this.#unread = [];
+    this.hold();
+    try {
+      const principal = await this.context.access.check(token);
+      if (!this.closed) this.#become(principal, ref);
+    } catch (error) {
+      this.#turnAway(error, ref);
+    }
+    const unread = this.#unread;
+    this.#unread = null;
+    for (const payload of unread) this.guard(() => this.textReceived(payload));
+    this.listen();
+  }
+
+  /** Throws FanfareError. */
+  #become(principal: Principal, ref: string | undefined): void {
+    const { stranger, account } = this.principal;
+    if (!stranger && principal.account !== account)
+      throw new FanfareError('forbidden', 'the new token is of somebody else: open another connection for it');
+    if (stranger && this.context.sessions.isFull(principal)) {
+      this.#refuse(
+        new FanfareError('too_many_connections', 'this subject has all the connections that it may have'),
+        ref,
+      );
+      return this.close('too_many_connections');
+    }
+    this.renew(principal);
+    this.sendText(serverMessage.authenticated(principal, ref));
+    for (const [channel, subscription] of this.#subscriptions ?? [])
+      if (!principal.maySubscribe([channel])) this.#drop(subscription, channel);
+    const named = this.#named;
+    this.#named = null;
+    if (named === null) return;
+    principal.checkSubscribe(named.channels);
+    this.#follow(named.channels, named.start);
+  }
+
+  /** Whoever has no rights yet, and brings a token that gives none, is sent away. */
+  #turnAway(error: unknown, ref: string | undefined): void {
+    if (!(error instanceof FanfareError)) this.context.logger.error({ err: error }, 'a token could not be checked');
+    const told = error instanceof FanfareError ? error : new FanfareError('internal', 'the token could not be checked');
+    this.#refuse(told, ref);
+    if (!this.principal.stranger) return;
+    this.close(told.code === 'unauthenticated' || told.code === 'auth_unavailable' ? told.code : 'internal');
+  }
+
+  #refuse(error: FanfareError, ref?: string): void {
     this.sendText(serverMessage.error(error.code, error.message, ref));
   }
 

@@ -76,8 +76,14 @@ export function checkHandshake(request: IncomingMessage, offer: HandshakeOffer):
   };
 }
 
-/** The head of the answer that opens the WebSocket (RFC 6455, 4.2.2, step 5). What it does not name is declined. */
-export function switchingProtocols({ accept, subprotocol, extensions }: Handshake): string {
+/**
+ * The head of the answer that opens the WebSocket (RFC 6455, 4.2.2, step 5). What it does not name is declined. `cookies`: values of
+ * `Set-Cookie` fields.
+ */
+export function switchingProtocols(
+  { accept, subprotocol, extensions }: Handshake,
+  cookies: readonly string[] = [],
+): string {
   return (
     'HTTP/1.1 101 Switching Protocols\r\n' +
     'Upgrade: websocket\r\n' +
@@ -85,6 +91,7 @@ export function switchingProtocols({ accept, subprotocol, extensions }: Handshak
     `Sec-WebSocket-Accept: ${accept}\r\n` +
     (subprotocol === undefined ? '' : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`) +
     (extensions === undefined ? '' : `Sec-WebSocket-Extensions: ${extensions}\r\n`) +
+    cookies.map((cookie) => `Set-Cookie: ${cookie}\r\n`).join('') +
     '\r\n'
   );
 }

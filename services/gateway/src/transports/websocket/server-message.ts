@@ -5,6 +5,18 @@ import type { GapReason } from '../../message.ts';
 export const serverMessage = {
   welcome: (node: string, heartbeatSeconds: number): string =>
     JSON.stringify({ type: 'welcome', node, heartbeatSeconds }),
+  authenticated: (
+    { subject, expiresMs }: { subject?: string | undefined; expiresMs?: number | undefined },
+    ref?: string,
+  ): string =>
+    withRef(
+      {
+        type: 'authenticated',
+        ...(subject === undefined ? {} : { subject }),
+        ...(expiresMs === undefined ? {} : { exp: expiresMs / 1000 }),
+      },
+      ref,
+    ),
   subscribed: (channel: string, cursor: string | undefined, ref?: string): string =>
     withRef({ type: 'subscribed', channel, ...(cursor === undefined ? {} : { cursor }) }, ref),
   unsubscribed: (channel: string, ref?: string): string => withRef({ type: 'unsubscribed', channel }, ref),

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { CLOSES, type CloseReason } from '../../errors.ts';
 import { EMPTY_PING, encodeClose, encodePong, encodeText } from '../../wire/websocket/frame.ts';
 import { Receiver, type ReceiverHandler, type ReceiverProblem } from '../../wire/websocket/receiver.ts';
-import { type ConnectionContext, SocketConnection } from '../socket-connection.ts';
+import { type Client, type ConnectionContext, SocketConnection } from '../socket-connection.ts';
 import type { RateLimit } from './rate-limit.ts';
 
 /** What all WebSocket connections of a node share. */
@@ -14,11 +14,9 @@ export interface WebSocketContext extends ConnectionContext {
 }
 
 /** How one WebSocket differs from others. */
-export interface WebSocketOptions {
+export interface WebSocketOptions extends Client {
   /** Whether permessage-deflate was agreed on. */
   readonly deflate: boolean;
-  /** See SocketConnection. */
-  readonly address: string | undefined;
 }
 
 const CLOSE_REASONS = { 1002: 'protocol_error', 1007: 'invalid_payload', 1009: 'too_large' } as const;
@@ -31,9 +29,11 @@ export abstract class WebSocketConnection extends SocketConnection implements Re
   readonly #receiver: Receiver;
   #heardSincePing = true;
   #frames = 0;
+  #holds = 0;
 
-  constructor(socket: Socket, context: WebSocketContext, { deflate, address }: WebSocketOptions) {
-    super(socket, context, address);
+  constructor(socket: Socket, context: WebSocketContext, options: WebSocketOptions) {
+    super(socket, context, options);
+    const { deflate } = options;
     this.deflate = deflate;
     this.#receiver = new Receiver({ maxMessageBytes: context.maxPayloadBytes, deflate, handler: this });
   }
@@ -64,12 +64,13 @@ export abstract class WebSocketConnection extends SocketConnection implements Re
     this.finish(reason, encodeClose(CLOSES[reason].code, reason), reason === 'internal');
   }
 
-  /** Stops reading until `listen`: the client is held back by TCP, and is asked for no pong. */
+  /** Stops reading until each `hold` has its `listen`: the client is held back by TCP, and is asked for no pong. */
   protected hold(): void {
-    this.socket.pause();
+    if (this.#holds++ === 0) this.socket.pause();
   }
 
   protected listen(): void {
+    if (--this.#holds > 0) return;
     this.#heardSincePing = true;
     this.socket.resume();
   }

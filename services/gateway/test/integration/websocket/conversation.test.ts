@@ -160,7 +160,7 @@ describe('mistakes', () => {
     ['{"type":1}', 'invalid_request', 'type'],
     ['{"type":null}', 'invalid_request', 'type'],
     ['{"type":["ping"]}', 'invalid_request', 'type'],
-    ['{"type":"auth","token":"x"}', 'invalid_request', 'auth'],
+    ['{"type":"auth","token":7}', 'invalid_request', 'token'],
     ['{"type":"ping","type":"ping"}', 'invalid_request', 'type'],
     ['{"type":"ping","toString":1}', 'invalid_request', 'toString'],
     ['{"type":"ping","__proto__":1}', 'invalid_request', '__proto__'],

@@ -21,6 +21,7 @@ describe('what a client may say', () => {
   test.each([
     ['{"type":"ping"}', { type: 'ping' }],
     ['{"type":"ping","ref":1}', { type: 'ping', ref: '1' }],
+    ['{"type":"auth","token":"a.b.c","ref":2}', { type: 'auth', token: 'a.b.c', ref: '2' }],
     [' {\n"ref" : "a" , "type":"p\\u0069ng"} ', { type: 'ping', ref: '"a"' }],
     ['{"type":"subscribe","channel":"orders:eu"}', { type: 'subscribe', channel: 'orders:eu', start: {} }],
     [
@@ -88,14 +89,16 @@ describe('a mistake', () => {
     ['a byte order mark', '\ufeff{"type":"ping"}', 'invalid_json', ''],
     ['no object', '["ping"]', 'invalid_request', 'must be a JSON object'],
     ['a member twice', '{"type":"ping","type":"ping"}', 'invalid_request', 'stands twice'],
-    ['no type', '{}', 'invalid_request', '"type" must be one of subscribe, unsubscribe, publish, ping'],
+    ['no type', '{}', 'invalid_request', '"type" must be one of auth, subscribe, unsubscribe, publish, ping'],
     ['a type that is no string', '{"type":1}', 'invalid_request', '"type" must be a string'],
     ['an unknown type', '{"type":"shout"}', 'invalid_request', '"type" must be one of'],
     ['a type of ours', '{"type":"welcome"}', 'invalid_request', '"type" must be one of'],
     ['a type in other letters', '{"type":"Ping"}', 'invalid_request', '"type" must be one of'],
     ['a type that is empty', '{"type":""}', 'invalid_request', '"type" must be one of'],
     ['a type by inheritance', '{"__proto__":{"type":"ping"}}', 'invalid_request', '"type" must be one of'],
-    ['auth where there is none', '{"type":"auth","token":"x"}', 'invalid_request', 'without authentication'],
+    ['auth without a token', '{"type":"auth"}', 'invalid_request', '"token" is missing'],
+    ['auth with an empty token', '{"type":"auth","token":""}', 'invalid_request', '"token" is missing'],
+    ['auth with a token that is no text', '{"type":"auth","token":7}', 'invalid_request', '"token" must be a string'],
     [
       'an unknown member',
       '{"type":"ping","channel":"a"}',
