@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { HELP, readArguments, USAGE } from './arguments.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { ClusterError } from './part.ts';
@@ -74,11 +75,12 @@ async function main(words: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** What of the runner's environment is meant for the nodes. */
+/** What of the runner's environment is meant for the nodes. They run in another folder, so the paths of files become absolute. */
 function nodeSettings(env: NodeJS.ProcessEnv): Record<string, string> {
   const settings: Record<string, string> = {};
   for (const [name, value] of Object.entries(env))
-    if (value !== undefined && (name.startsWith('FANFARE_') || name === 'LOG_LEVEL')) settings[name] = value;
+    if (value !== undefined && (name.startsWith('FANFARE_') || name === 'LOG_LEVEL'))
+      settings[name] = name.endsWith('_FILE') && value.trim() !== '' ? resolve(value.trim()) : value;
   return settings;
 }
 

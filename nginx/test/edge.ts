@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -31,9 +31,11 @@ export interface Edge {
 
 export interface EdgeOptions extends Partial<Omit<EdgeSettings, 'port' | 'tls'>> {
   readonly tls?: boolean;
+  /** Changes the rendered `fanfare.conf`, for what cannot be had by the ports of nodes. */
+  readonly edit?: (configuration: string) => string;
 }
 
-export async function startEdge(nodePorts: readonly number[], { tls = false, ...settings }: EdgeOptions = {}) {
+export async function startEdge(nodePorts: readonly number[], { tls = false, edit, ...settings }: EdgeOptions = {}) {
   const { edge: port, nodes } = await choosePorts(1);
   const redirectPort = nodes[0]?.public ?? 0;
   const folder = mkdtempSync(join(tmpdir(), 'fanfare-edge-'));
@@ -51,6 +53,10 @@ export async function startEdge(nodePorts: readonly number[], { tls = false, ...
     ...(tls ? { tls: { ...(await selfSigned(join(folder, 'nginx'))), redirectPort } } : {}),
   };
   const part = nginxPart(await provide(NGINX), all, join(folder, 'nginx'), `fanfare-edge-${port}`);
+  if (edit !== undefined) {
+    const file = join(folder, 'nginx', 'conf.d', 'fanfare.conf');
+    writeFileSync(file, edit(readFileSync(file, 'utf8')));
+  }
   const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   // Nodes may be missing on purpose; whatever is answered shows that NGINX is there.
   const missing = async () => ((await httpStatus(`${url}/.edge/invalid_request`)).status > 0 ? undefined : 'no answer');

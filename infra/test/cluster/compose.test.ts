@@ -101,6 +101,22 @@ describe.skipIf(engine.skip)('compose', () => {
     expect(retries).toBe('6');
   });
 
+  test('settings of authentication reach a node from where compose runs, and without them it is off', async () => {
+    const seen = async () => {
+      const print = 'JSON.stringify(Object.entries(process.env).filter(([name]) => /AUTH|JWT|KEYS/.test(name)))';
+      return JSON.parse(await compose('run', '--rm', '--no-deps', '-T', 'node', 'node', '-p', print)) as unknown;
+    };
+    expect(await seen()).toEqual([['FANFARE_AUTH', 'off']]);
+    const settings = { FANFARE_AUTH: 'jwt', FANFARE_JWT_SECRET: 'it\'s $ecret\nand "two"', FANFARE_PUBLISH_KEYS: '[]' };
+    const before = env;
+    env = { ...env, ...settings };
+    try {
+      expect(await seen()).toEqual(expect.arrayContaining(Object.entries(settings)));
+    } finally {
+      env = before;
+    }
+  });
+
   test('with the TLS file on top it serves https over HTTP/2, and sends plain HTTP there', async () => {
     // User 101 reads them.
     const folder = await mkdtemp(join(tmpdir(), 'fanfare-compose-'));

@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:http2';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { SseClient } from '../../../services/gateway/test/support/sse-client.ts';
 import { until } from '../../../services/gateway/test/support/until.ts';
 import { readLines } from '../../cluster/lines.ts';
@@ -197,6 +199,79 @@ test('settings that a node refuses are told in one line, with what is wrong', as
   expect(it.errors).toHaveLength(1);
   expect(it.errors[0]).toMatch(/^cluster: node-1 ended with exit code 1 while it was starting: .*FANFARE_HISTORY_SIZE/);
   await nothingIsLeft(it.pids);
+});
+
+test('a page whose name leads to this machine gets nothing through the edge', async () => {
+  const { edge } = await choosePorts(1);
+  const it = await run(['--nodes', '1', '--port', String(edge)]).ready();
+  const status = async (path: string, host: string) => {
+    const [answer] = await once(get({ host: '127.0.0.1', port: edge, path, headers: { host } }), 'response');
+    (answer as IncomingMessage).destroy();
+    return (answer as IncomingMessage).statusCode;
+  };
+  const handshake = async (host: string) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${edge}/v1/ws`, { origin: `http://${host}`, headers: { host } });
+    const taken = once(socket, 'open').then(() => 101);
+    const refused = once(socket, 'unexpected-response').then(([, answer]) => (answer as IncomingMessage).statusCode);
+    const code = await Promise.race([taken, refused]);
+    socket.on('error', () => {}).terminate();
+    return code;
+  };
+  for (const [name, read, upgraded] of [
+    ['evil.example', 403, 403],
+    ['localhost', 200, 101],
+  ] as const) {
+    const host = `${name}:${edge}`;
+    for (const path of ['/', '/v1/sse?channel=a', '/v1/channels/a/messages', '/v1/openapi.json'])
+      expect([host, path, await status(path, host)]).toEqual([host, path, read]);
+    expect(await handshake(host)).toBe(upgraded);
+  }
+  it.child.kill('SIGTERM');
+  expect(await it.ended).toBe(0);
+});
+
+test('with authentication every node wants to know who is there, and nothing that is printed holds the secret', async () => {
+  const secret = 'kept-in-a-file-0123456789-0123456789';
+  await writeFile(join(temporary, 'secret'), `${secret}\n`);
+  const { edge } = await choosePorts(2);
+  const it = await run(['--nodes', '2', '--port', String(edge)], {
+    FANFARE_AUTH: 'jwt',
+    FANFARE_JWT_SECRET_FILE: relative(process.cwd(), join(temporary, 'secret')),
+    LOG_LEVEL: 'trace',
+  }).ready();
+  for (const port of [edge, edge + 1, edge + 2]) {
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/channels/a/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
+      body: '{"data":1}',
+    });
+    expect([port, answer.status]).toEqual([port, 401]);
+  }
+  await rm(join(temporary, 'secret'));
+  it.child.kill('SIGTERM');
+  expect(await it.ended).toBe(0);
+  expect([...it.out, ...it.errors].filter((line) => line.includes('kept-in-a-file'))).toEqual([]);
+  await nothingIsLeft(it.pids);
+});
+
+test('authentication without its keys, or keys without authentication, end the start with what is missing', async () => {
+  const secret = 'never-to-be-seen-0123456789-0123456789';
+  const { edge } = await choosePorts(1);
+  const cases: [Record<string, string>, RegExp][] = [
+    [{ FANFARE_AUTH: 'jwt' }, /FANFARE_AUTH=jwt needs one of FANFARE_JWT_SECRET/],
+    [
+      { FANFARE_JWT_SECRET: secret },
+      /FANFARE_JWT_SECRET counts only with .* say FANFARE_AUTH=jwt, or FANFARE_AUTH=off/,
+    ],
+    [{ FANFARE_AUTH: 'jwt', FANFARE_JWT_SECRET_FILE: secret }, /FANFARE_JWT_SECRET_FILE: cannot read the file/],
+  ];
+  for (const [env, words] of cases) {
+    const it = run(['--nodes', '1', '--port', String(edge)], env);
+    expect(await it.ended).toBe(1);
+    expect(it.errors).toEqual([expect.stringMatching(words)]);
+    expect([...it.out, ...it.errors].join()).not.toContain('never-to-be-seen');
+    await nothingIsLeft(it.pids);
+  }
 });
 
 test('words that make no sense are answered with the usage', async () => {

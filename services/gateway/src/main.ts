@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { type Config, ConfigError, isLoopback, readConfig } from './config.ts';
+import type { Logger } from './logger.ts';
 import { startNode } from './node.ts';
 import { openFilesLimit } from './open-files.ts';
 
@@ -37,7 +38,7 @@ async function main(): Promise<void> {
     { url, adminPort: node.adminPort, log: config.redis === undefined ? 'embedded' : 'redis', version: VERSION },
     config.console ? `listening; the console is at ${url}/` : 'listening',
   );
-  if (config.auth !== undefined) logger.info(authFields(config.auth), 'authentication is on');
+  if (config.auth !== undefined) tellAuth(config.auth, logger);
   else if (isLoopback(config.host)) logger.info({}, 'authentication is off, so this node listens on loopback only');
   else logger.warn({}, 'authentication is off: everyone who can reach this node may publish and listen');
   if (config.redis === undefined)
@@ -47,8 +48,12 @@ async function main(): Promise<void> {
 }
 
 /** How tokens are checked, and which keys there are, by their names. */
-function authFields({ tokenKeys, issuer, audience, publishKeys, publicChannels }: NonNullable<Config['auth']>): object {
-  return { tokens: tokenKeys.kind, issuer, audience, keys: publishKeys.map(({ name }) => name), publicChannels };
+function tellAuth(auth: NonNullable<Config['auth']>, logger: Logger): void {
+  const { tokenKeys, issuer, audience, publishKeys, publicChannels } = auth;
+  const keys = publishKeys.map(({ name }) => name);
+  logger.info({ tokens: tokenKeys.kind, issuer, audience, keys, publicChannels }, 'authentication is on');
+  if (tokenKeys.kind === 'jwks' && audience === undefined)
+    logger.warn({}, 'FANFARE_JWT_AUDIENCE is not set: tokens that the same issuer makes for others are taken here too');
 }
 
 try {
