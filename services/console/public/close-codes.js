@@ -24,16 +24,28 @@ const CLOSES = {
     comeBack: true,
     pauseMilliseconds: [2_000, 8_000],
   },
-  4401: { reason: 'not authenticated, or the token has expired', comeBack: false },
-  4403: { reason: 'not allowed', comeBack: false },
+  4401: { reason: 'the node does not know who listens here', comeBack: false },
+  4403: { reason: 'this is not allowed', comeBack: false },
   4408: { reason: 'this page was too slow to read', comeBack: true },
   4409: { reason: 'the node had no pong from this page', comeBack: true },
 };
 
 /**
+ * Where a code has several reasons: what the node says with it.
+ *
+ * @type {ReadonlyMap<string, Close>}
+ */
+const REASONS = new Map([
+  // With the token that is in the field by then.
+  ['token_expired', { reason: 'the token has expired', comeBack: true }],
+  ['disconnected', { reason: 'whoever has this token was disconnected: it counts no more', comeBack: false }],
+]);
+
+/**
  * @param {number} code
+ * @param {string} [said] the close frame's reason
  * @returns {Close}
  */
-export function closeOf(code) {
-  return CLOSES[code] ?? { reason: `the connection was closed with ${code}`, comeBack: true };
+export function closeOf(code, said = '') {
+  return REASONS.get(said) ?? CLOSES[code] ?? { reason: `the connection was closed with ${code}`, comeBack: true };
 }

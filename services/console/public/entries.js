@@ -18,7 +18,7 @@
  * @property {string} reason
  *
  * @typedef {object} NoteEntry something that the connection said or did
- * @property {'caught-up' | 'bye' | 'state' | 'trouble'} kind
+ * @property {'caught-up' | 'authenticated' | 'bye' | 'state' | 'trouble'} kind
  * @property {number} at
  * @property {string} text
  * @property {import('./status.js').State} [state]

@@ -52,7 +52,7 @@ export class LaneView {
     part(root, 'title', HTMLElement).textContent = title;
     root.ariaLabel = title;
     part(root, 'log', HTMLElement).ariaLabel = `Messages by ${title}`;
-    for (const name of ['received', 'rate', 'gaps', 'duplicates', 'cursor', 'node', 'round-trip'])
+    for (const name of ['received', 'rate', 'gaps', 'duplicates', 'cursor', 'node', 'round-trip', 'identity'])
       this.#readouts.set(name, part(root, name, HTMLElement));
     for (const name of ['node', 'round-trip']) this.#fact(name).hidden = transport === 'sse';
     for (const element of root.querySelectorAll('[data-hook]'))
@@ -115,6 +115,12 @@ export class LaneView {
    */
   fact(name, text) {
     this.#set(name, text || '–');
+  }
+
+  /** @param {string} text for whom the node takes this page, and until when; empty where it did not say */
+  identity(text) {
+    this.#set('identity', text);
+    this.#fact('identity').hidden = text === '';
   }
 
   /** @param {string | undefined} text what stands where the rows will be; undefined when there are rows */

@@ -4,11 +4,13 @@ import { MessageList } from './message-list.js';
 import { Meter } from './meter.js';
 import { gapText, Rows } from './rows.js';
 import { Sequence } from './sequence.js';
+import { timeOf } from './time.js';
 
 /**
  * @typedef {import('./status.js').Arrival} Arrival
  * @typedef {import('./status.js').Connection} Connection
  * @typedef {import('./status.js').Gap} Gap
+ * @typedef {import('./status.js').Identity} Identity
  * @typedef {import('./status.js').Observer} Observer
  * @typedef {import('./status.js').Status} Status
  * @typedef {import('./status.js').Transport} Transport
@@ -23,6 +25,8 @@ import { Sequence } from './sequence.js';
  * @property {(channel: string) => string} hueOf
  */
 
+/** @type {ReadonlySet<import('./status.js').State>} */
+const GONE = new Set(['off', 'closed', 'reconnecting']);
 /** Gap reasons after which the ids of a channel may begin anew. */
 const REWOUND = new Set(['rewound', 'unknown']);
 
@@ -101,6 +105,11 @@ export class Lane {
     this.#paint();
   }
 
+  /** Another token counts from now on. */
+  renew() {
+    if (this.#open) this.#connection.renew();
+  }
+
   /** Empties the list and sets the counts to zero. */
   clear() {
     this.#meter.reset();
@@ -113,9 +122,10 @@ export class Lane {
     this.#status = status;
     this.#view.status(status, this.#choice.transports.has(this.#transport));
     if (before.state === status.state && before.reason === status.reason) return;
-    if (status.state !== 'live') {
+    if (GONE.has(status.state)) {
       this.#view.fact('node', '');
       this.#view.fact('round-trip', '');
+      this.#view.identity('');
     }
     const why = status.reason === undefined ? '' : `: ${status.reason}`;
     if (before.state !== status.state)
@@ -180,6 +190,16 @@ export class Lane {
   /** @param {number} milliseconds */
   roundTrip(milliseconds) {
     this.#view.fact('round-trip', `${milliseconds.toFixed(1)} ms`);
+  }
+
+  /** @param {Identity} identity */
+  authenticated({ subject, endsAt }) {
+    const who = subject === undefined ? '' : ` as ${subject}`;
+    const end = endsAt === undefined ? '' : timeOf(endsAt, Date.now());
+    const text = `Authenticated${who}${end === '' ? '' : `, until ${end}`}.`;
+    this.#view.identity(`${subject ?? ''}${end === '' ? '' : ` until ${end}`}`.trim());
+    this.#list.add({ kind: 'authenticated', at: Date.now(), text });
+    this.#announce(text);
   }
 
   /** @param {string} cursor */

@@ -3,6 +3,8 @@ import { AgreementView } from './agreement-view.js';
 import { announcer } from './announcer.js';
 import { ChannelPicker } from './channel-picker.js';
 import { Choice } from './choice.js';
+import { Credentials } from './credentials.js';
+import { CredentialsView } from './credentials-view.js';
 import { Hues } from './hues.js';
 import { Lane } from './lane.js';
 import { part } from './parts.js';
@@ -18,13 +20,15 @@ const COMPARE_MILLISECONDS = 200;
 
 const page = document.body;
 const choice = new Choice();
+const credentials = new Credentials();
 const hues = new Hues();
 const agreement = new Agreement();
 const announce = announcer(part(page, 'announcer', HTMLElement));
 
 const picker = new ChannelPicker(page, choice, hues);
 new StartPicker(page, choice);
-new SnippetsView(page, choice);
+new SnippetsView(page, choice, credentials);
+const credentialsView = new CredentialsView(page, credentials);
 
 const shared = {
   choice,
@@ -36,12 +40,12 @@ const shared = {
 /** @type {WebSocketConnection | undefined} */
 let websocket;
 const lanes = [
-  new Lane({ ...shared, transport: 'sse', connect: (observer) => new SseConnection(observer) }),
+  new Lane({ ...shared, transport: 'sse', connect: (observer) => new SseConnection(observer, credentials) }),
   new Lane({
     ...shared,
     transport: 'websocket',
     connect: (observer) => {
-      websocket = new WebSocketConnection(observer);
+      websocket = new WebSocketConnection(observer, credentials);
       return websocket;
     },
   }),
@@ -49,9 +53,14 @@ const lanes = [
 part(page, 'lanes', HTMLElement).append(...lanes.map((lane) => lane.element));
 new Toolbar(page, lanes, agreement);
 
-const form = new PublishForm(page, (way, draft) =>
-  way === 'websocket' && websocket !== undefined ? publishByWebSocket(websocket, draft) : publishByHttp(draft),
-);
+const form = new PublishForm(page, async (way, draft) => {
+  const outcome =
+    way === 'websocket' && websocket !== undefined
+      ? await publishByWebSocket(websocket, draft)
+      : await publishByHttp(draft, credentials.publishSecret);
+  if (outcome.unauthenticated) credentialsView.ask(credentials.publishRefused(outcome.text, way));
+  return outcome;
+});
 
 const verdict = new AgreementView(part(page, 'agreement', HTMLElement));
 const compare = () => {
@@ -76,7 +85,12 @@ part(page, 'origin', HTMLElement).textContent = location.host;
 choice.onChange(() => {
   welcome.hidden = choice.channels.length > 0;
   form.suggest(choice.channels);
+  credentials.forgive();
   for (const lane of lanes) lane.follow();
+});
+credentials.onChange((field) => {
+  if (field !== 'token') return;
+  for (const lane of lanes) lane.renew();
 });
 addEventListener('hashchange', () => choice.read());
 choice.read();

@@ -27,10 +27,11 @@ export class Replies {
    *
    * @param {string | undefined} ref
    * @param {string} reason
+   * @param {string} [code] the node's, which becomes the error's cause
    */
-  reject(ref, reason) {
+  reject(ref, reason, code) {
     const waiting = this.#take(ref);
-    waiting?.reject(new Error(reason));
+    waiting?.reject(new Error(reason, { cause: code }));
     return waiting !== undefined;
   }
 

@@ -5,15 +5,18 @@ import { snippets } from './snippets.js';
 /** Shows one snippet at a time, under tabs. */
 export class SnippetsView {
   #choice;
+  #credentials;
   #tabs;
   #code;
 
   /**
    * @param {HTMLElement} root
    * @param {import('./choice.js').Choice} choice
+   * @param {import('./credentials.js').Credentials} credentials
    */
-  constructor(root, choice) {
+  constructor(root, choice, credentials) {
     this.#choice = choice;
+    this.#credentials = credentials;
     this.#tabs = [...root.querySelectorAll('[role="tab"]')].filter((tab) => tab instanceof HTMLElement);
     this.#code = part(root, 'snippet', HTMLElement);
     for (const tab of this.#tabs) tab.addEventListener('click', () => this.#select(tab));
@@ -21,6 +24,7 @@ export class SnippetsView {
     const copy = part(root, 'snippet-copy', HTMLButtonElement);
     copy.addEventListener('click', () => copyText(this.#code.textContent ?? '', copy));
     choice.onChange(() => this.#show());
+    credentials.onChange(() => this.#show());
   }
 
   /** @param {HTMLElement} chosen */
@@ -46,7 +50,9 @@ export class SnippetsView {
   #show() {
     const chosen = this.#tabs.find((tab) => tab.ariaSelected === 'true');
     const { channels, start } = this.#choice;
-    const all = snippets(location.origin, channels, start);
+    const { token, publishSecret } = this.#credentials;
+    const secured = { listen: token !== '', publish: publishSecret !== '' };
+    const all = snippets(location.origin, channels, start, secured);
     for (const [name, text] of Object.entries(all)) if (name === chosen?.dataset.snippet) this.#code.textContent = text;
   }
 }

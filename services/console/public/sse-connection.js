@@ -1,6 +1,8 @@
 import { backoff } from './backoff.js';
+import { bearer } from './credentials.js';
 import { memberText } from './json-text.js';
 import { problemText } from './problem.js';
+import { getTicket } from './tickets.js';
 
 /**
  * @typedef {import('./status.js').Connection} Connection
@@ -10,14 +12,19 @@ import { problemText } from './problem.js';
 /** A node that cannot take a stream opens it all the same, and says bye at once: this long it is not called live. */
 const SETTLE_MILLISECONDS = 60;
 
+/** Said before a stream ends whose token counts no more: its ticket opens no other. */
+const ENDED = new Set(['token_expired', 'disconnected']);
+
 /**
  * One SSE stream, kept by the browser's own EventSource: it reconnects with `Last-Event-ID` by itself, and is told apart
  * from here only by its events. `format=envelope` makes every message arrive as an unnamed event, whatever its own name.
+ * It cannot send a token, so each one is opened with a ticket where a token is given.
  *
  * @implements {Connection}
  */
 export class SseConnection {
   #observer;
+  #credentials;
   /** @type {EventSource | undefined} */
   #source;
   /** @type {readonly string[]} */
@@ -39,9 +46,13 @@ export class SseConnection {
   #settling;
   #isLive = false;
 
-  /** @param {import('./status.js').Observer} observer */
-  constructor(observer) {
+  /**
+   * @param {import('./status.js').Observer} observer
+   * @param {import('./credentials.js').Credentials} credentials
+   */
+  constructor(observer, credentials) {
     this.#observer = observer;
+    this.#credentials = credentials;
   }
 
   /**
@@ -62,13 +73,22 @@ export class SseConnection {
   follow(channels) {
     const same = channels.length === this.#channels.length && channels.every((name) => this.#channels.includes(name));
     if (same) return;
-    this.#stop();
     this.#channels = [...channels];
-    this.#observer.status({
-      state: 'connecting',
-      reason: 'the channels changed: opening a new stream from its cursor',
-    });
-    this.#connect();
+    this.#openAnew('the channels changed');
+  }
+
+  /** A stream that is open is left for another one only when the node takes the new token. */
+  async renew() {
+    const { token } = this.#credentials;
+    const why = 'the token changed';
+    if (!this.#isLive || token === '') return this.#openAnew(why);
+    const epoch = this.#epoch;
+    const answer = await getTicket(token);
+    if (epoch !== this.#epoch || token !== this.#credentials.token) return;
+    if ('ticket' in answer) return this.#openAnew(why, answer.ticket);
+    if (answer.status !== 401) return this.#openAnew(why);
+    this.#credentials.tokenRefused(answer.reason);
+    this.#observer.trouble(`${answer.reason}: what the token before gave still counts`);
   }
 
   close() {
@@ -82,6 +102,17 @@ export class SseConnection {
     this.#connect();
   }
 
+  /**
+   * @param {string} why
+   * @param {string} [ticket]
+   */
+  #openAnew(why, ticket) {
+    this.#stop();
+    this.#observer.status({ state: 'connecting', reason: `${why}: opening a new stream from its cursor` });
+    if (ticket === undefined) this.#connect();
+    else this.#listen(ticket);
+  }
+
   /** The address of the stream, with the place to start from. */
   get #url() {
     const query = new URLSearchParams(this.#channels.map((name) => ['channel', name]));
@@ -92,8 +123,19 @@ export class SseConnection {
     return `/v1/sse?${query}`;
   }
 
-  #connect() {
-    const source = new EventSource(this.#url);
+  async #connect() {
+    const { token } = this.#credentials;
+    if (token === '') return this.#listen();
+    const epoch = this.#epoch;
+    const answer = await getTicket(token);
+    if (epoch !== this.#epoch) return;
+    if ('ticket' in answer) this.#listen(answer.ticket);
+    else this.#refused(answer.status, answer.reason);
+  }
+
+  /** @param {string} [ticket] */
+  #listen(ticket) {
+    const source = new EventSource(ticket === undefined ? this.#url : `${this.#url}&ticket=${ticket}`);
     this.#source = source;
     /** @param {(event: MessageEvent) => void} handle */
     const handler = (handle) => (/** @type {MessageEvent} */ event) => {
@@ -132,6 +174,7 @@ export class SseConnection {
     this.#isLive = true;
     this.#lostAt = undefined;
     this.#attempt = 0;
+    if (this.#credentials.token !== '') this.#credentials.tokenAccepted();
     this.#observer.status({ state: 'live' });
   }
 
@@ -155,6 +198,7 @@ export class SseConnection {
     clearTimeout(this.#settling);
     this.#bye = reason;
     this.#observer.bye(reason);
+    if (ENDED.has(reason)) this.#ask('the node said bye: asking why');
   }
 
   /** @param {EventSource} source */
@@ -168,30 +212,45 @@ export class SseConnection {
       this.#observer.status({ state: 'reconnecting', reason, since: this.#lostAt });
       return;
     }
-    // Closed for good, and EventSource does not say why: the same question asked once more does.
-    this.#stop();
-    this.#observer.status({ state: 'connecting', reason: 'the browser gave up on the stream: asking why' });
-    this.#ask();
+    this.#ask('the browser gave up on the stream: asking why');
   }
 
-  async #ask() {
+  /**
+   * Ends a stream that cannot come back by itself, of which EventSource does not say why: the same question asked once more,
+   * with the token, does. Where that one is granted, a new stream is, too.
+   *
+   * @param {string} reason
+   */
+  async #ask(reason) {
+    this.#stop();
+    this.#observer.status({ state: 'connecting', reason });
     const epoch = this.#epoch;
     const asked = new AbortController();
-    let reason = 'the node cannot be reached';
+    const headers = { accept: 'text/event-stream', ...bearer(this.#credentials.token) };
+    let status = 0;
+    let why = 'the node cannot be reached';
     try {
-      const response = await fetch(this.#url, { headers: { accept: 'text/event-stream' }, signal: asked.signal });
-      const refused = response.status >= 400 && response.status < 500;
-      if (!response.ok) reason = `${response.status}: ${await problemText(response)}`;
-      if (refused && epoch === this.#epoch) {
-        this.#observer.status({ state: 'closed', reason });
-        return;
-      }
+      const response = await fetch(this.#url, { headers, signal: asked.signal });
+      status = response.status;
+      why = response.ok ? 'the node would open the stream again' : await problemText(response);
     } catch {
       // No answer at all: it is worth another try.
     } finally {
       asked.abort();
     }
-    if (epoch === this.#epoch) this.#comeBack(reason);
+    if (epoch === this.#epoch) this.#refused(status, why);
+  }
+
+  /**
+   * Closed for good where the same would be refused again.
+   *
+   * @param {number} status of an HTTP answer; 0: there was none
+   * @param {string} why
+   */
+  #refused(status, why) {
+    if (status < 400 || status >= 500 || status === 429) return this.#comeBack(why);
+    const reason = status === 401 ? this.#credentials.tokenRefused(why) : `${status}: ${why}`;
+    this.#observer.status({ state: 'closed', reason });
   }
 
   /** @param {string} reason */

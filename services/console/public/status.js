@@ -31,6 +31,11 @@
  * @property {(text: string) => void} trouble something was refused or could not be read, and the connection goes on
  * @property {(name: string) => void} node
  * @property {(milliseconds: number) => void} roundTrip
+ * @property {(identity: Identity) => void} authenticated the node has taken a token
+ *
+ * @typedef {object} Identity
+ * @property {string} [subject] whose token it is
+ * @property {number} [endsAt] when its rights end (milliseconds as of Date.now)
  *
  * @typedef {object} Start where a stream begins that is opened by the user
  * @property {'live' | 'last' | 'after'} mode
@@ -41,6 +46,7 @@
  * @property {(channels: readonly string[], start: Start) => void} open
  * @property {(channels: readonly string[]) => void} follow changes the channels and keeps the place
  * @property {() => void} retryNow tries at once, from the place that was reached
+ * @property {() => void} renew listens with the token that is given now, from the place that was reached
  * @property {() => void} close
  */
 

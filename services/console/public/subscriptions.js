@@ -40,6 +40,18 @@ export class Subscriptions {
     return refusals.includes(undefined) ? undefined : refusals[0];
   }
 
+  /** The channels that were refused, which are to be asked for again. */
+  takeRefused() {
+    const refused = this.channels.filter((channel) => this.#channels.get(channel)?.refusal !== undefined);
+    for (const channel of refused) {
+      const subscription = this.#channels.get(channel);
+      if (subscription === undefined) continue;
+      subscription.answered = false;
+      delete subscription.refusal;
+    }
+    return refused;
+  }
+
   /**
    * @param {readonly string[]} channels
    * @returns {{ added: string[], removed: string[] }}
@@ -99,6 +111,19 @@ export class Subscriptions {
       return channel;
     }
     return undefined;
+  }
+
+  /**
+   * The node took back what it had granted. False for a channel that is not wanted any more.
+   *
+   * @param {string} channel
+   * @param {string} refusal
+   */
+  withdrawn(channel, refusal) {
+    const subscription = this.#channels.get(channel);
+    if (subscription === undefined) return false;
+    subscription.refusal = refusal;
+    return true;
   }
 
   /**

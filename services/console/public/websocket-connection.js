@@ -1,15 +1,17 @@
+import { Authentication } from './authentication.js';
 import { backoff, between } from './backoff.js';
 import { closeOf } from './close-codes.js';
+import { Heartbeat } from './heartbeat.js';
 import { memberText } from './json-text.js';
 import { Replies } from './replies.js';
 import { Subscriptions } from './subscriptions.js';
 
 /** @typedef {import('./status.js').Connection} Connection */
 
-/** A node that does not say welcome or answer a ping within this time is taken for lost. */
-const ANSWER_MILLISECONDS = 10_000;
 /** After this long alive the next loss counts as the first one again. */
 const SETTLED_MILLISECONDS = 5_000;
+/** The `ref` of what this page unsubscribes from: without it, the node has taken a channel away. */
+const OURS = 'u';
 
 /**
  * One WebSocket, opened again whenever it is lost, each channel from the place that it had reached.
@@ -18,6 +20,8 @@ const SETTLED_MILLISECONDS = 5_000;
  */
 export class WebSocketConnection {
   #observer;
+  #credentials;
+  #authentication;
   /** @type {WebSocket | undefined} */
   #socket;
   #subscriptions = new Subscriptions();
@@ -28,14 +32,22 @@ export class WebSocketConnection {
   #liveAt;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #deadline;
-  /** @type {ReturnType<typeof setInterval> | undefined} */
   #heartbeat;
 
-  /** @param {import('./status.js').Observer} observer */
-  constructor(observer) {
+  /**
+   * @param {import('./status.js').Observer} observer
+   * @param {import('./credentials.js').Credentials} credentials
+   */
+  constructor(observer, credentials) {
     this.#observer = observer;
+    this.#credentials = credentials;
+    this.#authentication = new Authentication(credentials, observer);
+    this.#heartbeat = new Heartbeat({
+      replies: this.#replies,
+      send: (frame) => this.#send(frame),
+      roundTrip: (milliseconds) => observer.roundTrip(milliseconds),
+      lost: (reason) => this.#lost(reason),
+    });
     addEventListener('online', () => {
       if (this.#retry !== undefined) this.#connect();
     });
@@ -60,7 +72,7 @@ export class WebSocketConnection {
       return;
     }
     if (!this.#welcomed) return;
-    for (const channel of removed) this.#send({ type: 'unsubscribe', channel });
+    for (const channel of removed) this.#send({ type: 'unsubscribe', channel, ref: OURS });
     for (const channel of added) this.#send(this.#subscriptions.request(channel));
     if (added.length > 0) this.#observer.status({ state: 'connecting', reason: 'asking for the added channels' });
     this.#settle();
@@ -73,6 +85,12 @@ export class WebSocketConnection {
 
   retryNow() {
     if (this.#socket === undefined) this.#connect();
+  }
+
+  renew() {
+    if (this.#welcomed && this.#credentials.token !== '') return this.#authenticate();
+    // One that is on its way will bring the token that is given by then.
+    if (this.#socket === undefined || this.#welcomed) this.#connectAnew();
   }
 
   get isOpen() {
@@ -93,13 +111,18 @@ export class WebSocketConnection {
     return answer;
   }
 
+  #connectAnew() {
+    this.#drop('the token changed');
+    this.#connect();
+  }
+
   #connect() {
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#observer.status({ state: 'connecting' });
     const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/v1/ws`);
     this.#socket = socket;
-    this.#expectAnswer('the node did not say welcome');
+    this.#heartbeat.expectWelcome();
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket) return;
       try {
@@ -143,9 +166,13 @@ export class WebSocketConnection {
       case 'gap':
         this.#observer.gap(frame);
         return;
-      case 'published':
-        this.#replies.resolve(frame.ref, frame);
+      case 'authenticated':
+        this.#authenticated(frame);
         return;
+      case 'unsubscribed':
+        if (frame.ref !== OURS) this.#withdrawn(frame.channel);
+        return;
+      case 'published':
       case 'pong':
         this.#replies.resolve(frame.ref, frame);
         return;
@@ -156,51 +183,63 @@ export class WebSocketConnection {
 
   /** @param {{ node: string, heartbeatSeconds: number }} frame */
   #welcome({ node, heartbeatSeconds }) {
-    clearTimeout(this.#deadline);
     this.#welcomed = true;
     this.#observer.node(node);
+    this.#authenticate();
     for (const channel of this.#subscriptions.channels) this.#send(this.#subscriptions.request(channel));
-    this.#ping();
-    this.#heartbeat = setInterval(() => this.#ping(), Math.max(1, heartbeatSeconds) * 1_000);
+    this.#heartbeat.start(heartbeatSeconds);
   }
 
-  /** A browser does not tell that a connection has died until it writes, and cannot send the protocol's own pings. */
-  async #ping() {
-    const sentAt = performance.now();
-    const { ref, answer } = this.#replies.expect();
-    this.#send({ type: 'ping', ref });
-    this.#expectAnswer('the node did not answer a ping');
-    try {
-      await answer;
-      clearTimeout(this.#deadline);
-      this.#observer.roundTrip(performance.now() - sentAt);
-    } catch {
-      // The connection is gone, which has been told.
-    }
+  #authenticate() {
+    const request = this.#authentication.request();
+    if (request !== undefined) this.#send(request);
   }
 
-  /** @param {string} reason */
-  #expectAnswer(reason) {
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#lost(reason), ANSWER_MILLISECONDS);
+  /** @param {{ subject?: string, exp?: number }} frame `exp` in seconds since 1970 */
+  #authenticated(frame) {
+    this.#authentication.accepted(frame);
+    for (const channel of this.#subscriptions.takeRefused()) this.#send(this.#subscriptions.request(channel));
+    this.#settle();
+  }
+
+  /** @param {string} channel that the new token gives no more */
+  #withdrawn(channel) {
+    const text = 'the token gives no right to it any more';
+    if (!this.#subscriptions.withdrawn(channel, text)) return;
+    this.#observer.trouble(`${channel}: ${text}`);
+    this.#settle();
   }
 
   /** @param {{ code: string, detail: string, ref?: string }} frame */
   #error({ code, detail, ref }) {
-    const text = `${detail} (${code})`;
-    if (this.#replies.reject(ref, text)) return;
+    const told = `${detail} (${code})`;
+    if (this.#authentication.isAbout(ref)) return this.#notAuthenticated(code, told);
+    if (this.#replies.reject(ref, told, code)) return;
+    const text = code === 'unauthenticated' ? this.#credentials.tokenRefused(told) : told;
     const channel = this.#subscriptions.refused(ref, text);
-    this.#observer.trouble(channel === undefined ? text : `${channel}: ${text}`);
+    this.#observer.trouble(channel === undefined ? told : `${channel}: ${told}`);
+    this.#settle();
+  }
+
+  /**
+   * @param {string} code
+   * @param {string} text
+   */
+  #notAuthenticated(code, text) {
+    // A connection is one person's: another one's token needs another connection.
+    if (code === 'forbidden' && this.#authentication.isAccepted) return this.#connectAnew();
+    this.#authentication.refused(code, text);
     this.#settle();
   }
 
   /** Live once every channel was answered; closed when none was granted. */
   #settle() {
-    if (!this.#subscriptions.answered) return;
+    if (!this.#subscriptions.answered || this.#authentication.isPending) return;
     const refusal = this.#subscriptions.refusal;
     if (refusal !== undefined) {
+      const reason = this.#authentication.refusal ?? refusal;
       this.#drop('no channel was granted');
-      this.#observer.status({ state: 'closed', reason: refusal });
+      this.#observer.status({ state: 'closed', reason });
       return;
     }
     this.#liveAt ??= Date.now();
@@ -212,15 +251,12 @@ export class WebSocketConnection {
    * @param {string} said the node's own words
    */
   #closed(code, said) {
-    const { reason, comeBack, pauseMilliseconds } = closeOf(code);
-    const text = code === 1006 ? reason : `${reason} (${code})`;
+    const { reason, comeBack, pauseMilliseconds } = closeOf(code, said);
+    const text = code === 1006 ? reason : `${this.#authentication.refusal ?? reason} (${code})`;
     if (code === 1012 || code === 1001 || code === 1013) this.#observer.bye(said || reason);
-    if (comeBack) {
-      this.#lost(text, pauseMilliseconds);
-    } else {
-      this.#drop(text);
-      this.#observer.status({ state: 'closed', reason: text });
-    }
+    if (comeBack) return this.#lost(text, pauseMilliseconds);
+    this.#drop(text);
+    this.#observer.status({ state: 'closed', reason: text });
   }
 
   /**
@@ -247,14 +283,14 @@ export class WebSocketConnection {
    */
   #drop(reason) {
     clearTimeout(this.#retry);
-    clearTimeout(this.#deadline);
-    clearInterval(this.#heartbeat);
+    this.#heartbeat.stop();
     this.#retry = undefined;
     this.#liveAt = undefined;
     this.#welcomed = false;
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close();
+    this.#authentication.dropped();
     this.#replies.rejectAll(reason);
     this.#subscriptions.dropped();
   }

@@ -66,3 +66,23 @@ test('a changed choice says what to subscribe and what to unsubscribe', () => {
   expect(subscriptions.become(['b', 'c'])).toEqual({ added: ['c'], removed: ['a'] });
   expect(subscriptions.received('a', '1-0')).toBe(false);
 });
+
+describe('a channel that another token opens or shuts', () => {
+  test('is asked for again when it was refused', () => {
+    const subscriptions = new Subscriptions(['a', 'b'], live);
+    const [, b] = ['a', 'b'].map((channel) => subscriptions.request(channel));
+    subscriptions.subscribed('a', '5-0');
+    subscriptions.refused(b?.ref, 'no right');
+    expect(subscriptions.takeRefused()).toEqual(['b']);
+    expect(subscriptions.answered).toBe(false);
+    expect(subscriptions.takeRefused()).toEqual([]);
+  });
+
+  test('counts as refused when it is taken away, unless nobody wants it any more', () => {
+    const subscriptions = new Subscriptions(['a'], live);
+    subscriptions.subscribed('a', '5-0');
+    expect(subscriptions.withdrawn('a', 'no right any more')).toBe(true);
+    expect(subscriptions.refusal).toBe('no right any more');
+    expect(subscriptions.withdrawn('b', 'no right any more')).toBe(false);
+  });
+});

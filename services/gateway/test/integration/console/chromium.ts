@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { until } from '../../support/until.ts';
 
@@ -9,14 +11,31 @@ const PLACES = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 
-/** Starts the machine's own Chromium, without a window. `CHROMIUM` names another one. */
-export function launchChromium(): Promise<Browser> {
+/** Starts the machine's own Chromium, without a window. `CHROMIUM` names another one. `args`: more for its command line. */
+export function launchChromium(args: readonly string[] = []): Promise<Browser> {
+  return chromium.launch(optionsWith(args));
+}
+
+/**
+ * The same, as people have it who let sites have cookies within the pages of others; by itself it would not send them from a test's pages.
+ * `folder`: an empty one for its profile.
+ */
+export async function launchPermissiveChromium(folder: string, args: readonly string[] = []): Promise<Browser> {
+  await mkdir(join(folder, 'Default'), { recursive: true });
+  const preferences = { profile: { cookie_controls_mode: 0 } };
+  await writeFile(join(folder, 'Default', 'Preferences'), JSON.stringify(preferences));
+  const browser = (await chromium.launchPersistentContext(folder, optionsWith(args))).browser();
+  if (browser === null) throw new Error('Chromium has a profile and no browser');
+  return browser;
+}
+
+function optionsWith(args: readonly string[]): { executablePath: string; args: string[] } {
   const executablePath = process.env.CHROMIUM ?? PLACES.find((place) => existsSync(place));
   if (executablePath === undefined)
     throw new Error(
       'these tests need Chromium: install it (Debian: apt install chromium), or set CHROMIUM to its path',
     );
-  return chromium.launch({
+  return {
     executablePath,
     args: [
       '--no-sandbox',
@@ -25,8 +44,9 @@ export function launchChromium(): Promise<Browser> {
       '--disable-component-update',
       '--disable-sync',
       '--no-first-run',
+      ...args,
     ],
-  });
+  };
 }
 
 export type Transport = 'sse' | 'websocket';
@@ -92,6 +112,14 @@ export class ConsolePage {
     await this.hook('channel-add').click();
     for (const transport of BOTH) await this.hook(`${transport}-toggle`).click();
     await this.untilState('live');
+  }
+
+  /** Enters a token to listen with, or a key to publish with; it counts from then on. */
+  async give(field: 'token' | 'key', secret: string): Promise<void> {
+    // Not by a click, which would fold what the page has just unfolded.
+    await this.page.evaluate(`document.querySelector('[data-part="credentials"]').open = true`);
+    await this.hook(field).fill(secret);
+    await this.hook(field).press('Enter');
   }
 
   /** Publishes with the page's form; the answer's status and text. */

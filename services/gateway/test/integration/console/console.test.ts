@@ -38,6 +38,41 @@ test('the page comes with a policy that lets nothing in from elsewhere, and keep
   expect(page.complaints).toEqual([]);
 });
 
+test('everything of the page comes with what keeps it from being framed, guessed at and told about', async () => {
+  for (const path of ['/', '/console/main.js', '/console/theme.css', '/console/favicon.svg']) {
+    const { headers } = await fetch(gateway.url + path);
+    const policy = headers.get('content-security-policy')?.split('; ') ?? [];
+    for (const directive of ["frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'", "connect-src 'self'"])
+      expect(policy).toContain(directive);
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    expect(headers.get('cross-origin-opener-policy')).toBe('same-origin');
+    expect(headers.get('cross-origin-resource-policy')).toBe('same-origin');
+  }
+});
+
+test('what strangers publish, and put into a link, is text and nothing else', async () => {
+  const markup = `<img src=x onerror="complain('ran')"><script>complain('ran')</script>`;
+  const page = await open(`#channel=guests&transport=sse&transport=websocket&channel=${encodeURIComponent(markup)}`);
+  await page.page.getByRole('button', { name: `Remove channel ${markup}` }).click();
+  await page.untilState('live');
+  const event = `<svg onload=complain('ran')>`;
+  const id = await publish(gateway.url, 'guests', { [markup]: markup, link: 'javascript:complain()' }, event);
+  const data = JSON.stringify({ [markup]: markup, link: 'javascript:complain()' });
+  for (const transport of BOTH) {
+    const row = page.message(transport, id);
+    await row.waitFor();
+    expect(await row.getByTestId('data').textContent()).toBe(data);
+    expect(await row.textContent()).toContain(event);
+    await row.getByRole('button').first().click();
+    expect(await row.locator('pre').textContent()).toContain(JSON.stringify(markup));
+  }
+  const made = await page.page.locator('[data-part="lanes"] :is(img, script, a, svg svg), [onerror], [onload]').count();
+  expect(made).toBe(0);
+  const unexpected = page.complaints.filter((text) => !/^Failed to load resource/.test(text));
+  expect(unexpected).toEqual([]);
+});
+
 test('what the form publishes arrives over both transports, to the digit', async () => {
   const page = await open();
   await page.listenTo('orders:eu');
