@@ -23,7 +23,11 @@ export const ERRORS = {
   unsupported_media_type: { status: 415, title: 'Unsupported media type' },
   upgrade_required: { status: 426, title: 'This address speaks WebSocket only' },
   headers_too_large: { status: 431, title: 'The request head is too large' },
-  too_many_connections: { status: 429, title: 'Too many connections from one address', retryAfterSeconds: 10 },
+  too_many_connections: {
+    status: 429,
+    title: 'Too many connections from one address, or of one subject',
+    retryAfterSeconds: 10,
+  },
   rate_limited: { status: 429, title: 'Too many messages', retryAfterSeconds: 1 },
   internal: { status: 500, title: 'Internal error' },
   log_unavailable: { status: 503, title: 'The log cannot be reached', retryAfterSeconds: 2 },

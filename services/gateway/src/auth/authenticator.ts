@@ -41,14 +41,20 @@ export class Authenticator implements Access {
   identify(asking: Asking): Principal | Promise<Principal> {
     const { cookieName, mayUseCookie } = this.#options;
     const credentials = credentialsOf(asking.headers, cookieName);
-    if (credentials.kind === 'none' || (credentials.kind === 'cookie' && !mayUseCookie(asking))) return this.stranger;
-    return this.check(credentials.text);
+    switch (credentials.kind) {
+      case 'bearer':
+        return this.check(credentials.text);
+      case 'cookie':
+        // A publisher's key has no business in a browser.
+        return mayUseCookie(asking) ? this.#verify(credentials.text) : this.stranger;
+      case 'none':
+        return this.stranger;
+    }
   }
 
   async check(secret: string): Promise<Principal> {
-    const { keys, tokens } = this.#options;
-    if (!secret.startsWith(KEY_PREFIX)) return this.#unlessRevoked(await tokens.verify(secret));
-    const principal = keys.find(secret);
+    if (!secret.startsWith(KEY_PREFIX)) return this.#verify(secret);
+    const principal = this.#options.keys.find(secret);
     if (principal === undefined) throw new FanfareError('unauthenticated', 'this key is not known');
     return principal;
   }
@@ -66,6 +72,10 @@ export class Authenticator implements Access {
     const expiresMs = claims.exp * 1000;
     if (expiresMs <= Date.now()) throw new FanfareError('unauthenticated', 'the token of this ticket has expired');
     return { principal, cookies: secret === undefined ? [] : ticketCookies({ ticket, secret, expiresMs, headers }) };
+  }
+
+  async #verify(token: string): Promise<Principal> {
+    return this.#unlessRevoked(await this.#options.tokens.verify(token));
   }
 
   #unlessRevoked(principal: Principal): Principal {

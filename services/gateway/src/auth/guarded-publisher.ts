@@ -78,7 +78,7 @@ export class GuardedPublisher {
 
   #tooMany({ retryAfterSeconds }: Taken): FanfareError {
     this.#refused('rate_limited');
-    const detail = 'this token or key publishes faster than it may; the message was not published';
+    const detail = `this token or key publishes faster than it may; the message was not published: try again after ${retryAfterSeconds} s`;
     return new FanfareError('rate_limited', detail, { retryAfterSeconds });
   }
 }

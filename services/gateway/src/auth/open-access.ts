@@ -15,6 +15,8 @@ export class OpenAccess implements Access {
   readonly stranger = new Principal({
     subscribe: new ChannelPatterns(['*']),
     publish: new ChannelPatterns(['*']),
+    // Nobody has a subject to be disconnected by: the answer says so.
+    disconnect: true,
   });
 
   identify(): Principal {

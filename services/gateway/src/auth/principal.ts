@@ -60,22 +60,22 @@ export class Principal {
   /** Throws FanfareError `forbidden`, or `unauthenticated` where a token could help. */
   checkSubscribe(channels: readonly string[]): void {
     const missing = channels.find((channel) => !this.#options.subscribe.allows(channel));
-    if (missing !== undefined) throw this.#refusal(`to subscribe to ${missing}`);
+    if (missing !== undefined) throw this.#refusal('a token', `to subscribe to ${missing}`);
   }
 
   /** Throws like checkSubscribe. */
   checkPublish(channel: string): void {
-    if (!this.#options.publish.allows(channel)) throw this.#refusal(`to publish to ${channel}`);
+    if (!this.#options.publish.allows(channel)) throw this.#refusal('a token or a key', `to publish to ${channel}`);
   }
 
   /** Throws like checkSubscribe. */
   checkDisconnect(): void {
-    if (this.#options.disconnect !== true) throw this.#refusal('to disconnect others');
+    if (this.#options.disconnect !== true) throw this.#refusal('a key', 'to disconnect others');
   }
 
-  #refusal(what: string): FanfareError {
+  #refusal(credential: string, what: string): FanfareError {
     return this.stranger
-      ? new FanfareError('unauthenticated', `a token or a key is needed ${what}`)
+      ? new FanfareError('unauthenticated', `${credential} is needed ${what}`)
       : new FanfareError('forbidden', `this token or key gives no right ${what}`);
   }
 }

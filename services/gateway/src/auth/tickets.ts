@@ -62,7 +62,7 @@ export class Tickets {
    */
   async issue(claims: TokenClaims): Promise<Ticket> {
     const keepUntilMs = Math.floor(claims.exp * 1000);
-    // Tokens are taken for a while after their end, as clocks differ; a ticket made then would open nothing.
+    // It may have ended since it was checked; a ticket made then would open nothing.
     if (keepUntilMs <= Date.now()) throw new FanfareError('unauthenticated', 'the token has expired');
     await this.#checkRate(claims.sub);
     const ticket = TICKET_PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');

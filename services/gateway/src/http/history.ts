@@ -61,6 +61,8 @@ export function historyRoute(
     };
     sessions.add(session);
     request.raw.socket.once('close', leave);
+    // He may have left while it was found out who he is.
+    if (request.raw.socket.destroyed) leave();
     try {
       const question = { channel, after: after || undefined, limit, waitSeconds };
       const answer = await catchUp.read(question, AbortSignal.any([gone.signal, draining]));

@@ -113,6 +113,8 @@ export async function createPublicServer(
         keepAliveTimeout: KEEP_ALIVE_MILLISECONDS,
         // Answered below, with a problem.
         requireHostHeader: false,
+        // Node would drop the second of two Authorization fields, and whoever stands in front may have looked at that one.
+        joinDuplicateHeaders: true,
         // An upgrade elsewhere is ignored (RFC 9110, section 7.8): curl and Java offer h2c with every first request.
         shouldUpgradeCallback: (request) => pathOf(request) === WEBSOCKET_PATH,
       };

@@ -56,8 +56,7 @@ function readTyped(
   if (type === undefined || !isType(type)) throw invalid(`"type" must be one of ${Object.keys(MEMBERS).join(', ')}`);
   const known = MEMBERS[type];
   for (const name of members.keys())
-    if (name !== 'type' && name !== 'ref' && !known.includes(name))
-      throw invalid(`"${type}" has the unknown member ${JSON.stringify(name)}`);
+    if (name !== 'type' && name !== 'ref' && !known.includes(name)) throw unknownMember(type, name);
 
   switch (type) {
     case 'ping':
@@ -71,6 +70,12 @@ function readTyped(
     case 'publish':
       return { type: 'publish', message: checkMessage(text, limits, '"publish"', { envelope: ['type', 'ref'] }), ref };
   }
+}
+
+function unknownMember(type: ClientMessage['type'], name: string): FanfareError {
+  // It may be the token itself.
+  if (type === 'auth') return invalid('"auth" may only have "token" and "ref"');
+  return invalid(`"${type}" has the unknown member ${JSON.stringify(name.slice(0, 50))}`);
 }
 
 function isType(text: string): text is ClientMessage['type'] {

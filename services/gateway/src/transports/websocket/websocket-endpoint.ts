@@ -96,14 +96,18 @@ export class WebSocketEndpoint {
     address: string | undefined,
   ): void {
     const destroy = (): void => void socket.destroy();
-    socket.on('error', destroy);
+    // That its client has left is told once, also while nobody reads the socket.
+    for (const event of ['error', 'end']) socket.on(event, destroy);
+    const known = (): void => {
+      for (const event of ['error', 'end']) socket.off(event, destroy);
+    };
     identity
-      .then((known) => {
-        socket.off('error', destroy);
-        if (!socket.destroyed) this.#open(socket, wish, known, address);
+      .then((identified) => {
+        known();
+        if (!socket.destroyed) this.#open(socket, wish, identified, address);
       })
       .catch((error: unknown) => {
-        socket.off('error', destroy);
+        known();
         this.#turnAway(request, socket, wish.handshake, error);
       });
   }

@@ -2,11 +2,22 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ERRORS } from '../../../src/errors.ts';
 import { type Gateway, startGateway } from '../../support/gateway.ts';
 import { exchange } from '../../support/http-exchange.ts';
+import { secretSigner } from '../../support/tokens.ts';
+
+interface Operation {
+  readonly operationId?: string;
+  readonly responses?: object;
+  readonly security?: readonly Record<string, unknown>[];
+}
 
 interface OpenApi {
   readonly openapi: string;
-  readonly paths: Record<string, Record<string, { operationId?: string; responses?: object }>>;
-  readonly components: { readonly schemas: Record<string, { enum?: string[] }> };
+  readonly security: readonly Record<string, unknown>[];
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: {
+    readonly schemas: Record<string, { enum?: string[] }>;
+    readonly securitySchemes: Record<string, object>;
+  };
 }
 
 let gateway: Gateway;
@@ -28,8 +39,10 @@ test('the description is served as JSON, to GET and HEAD', async () => {
 test('every path of the protocol is described', () => {
   expect(Object.keys(api.paths).sort()).toEqual([
     '/v1/channels/{channel}/messages',
+    '/v1/disconnect',
     '/v1/messages',
     '/v1/sse',
+    '/v1/tickets',
     '/v1/ws',
   ]);
 });
@@ -55,4 +68,41 @@ test('every reference leads somewhere, and every operation has a name of its own
 
 test('the error codes are those that are documented', () => {
   expect(api.components.schemas.ErrorCode?.enum?.toSorted()).toEqual(Object.keys(ERRORS).toSorted());
+});
+
+test('every way to say who asks is described, and none that is not used', () => {
+  const operations = Object.values(api.paths).flatMap((methods) => Object.values(methods));
+  const required = [api.security, ...operations.map(({ security = [] }) => security)].flat();
+  expect([...new Set(required.flatMap(Object.keys))].sort()).toEqual(
+    Object.keys(api.components.securitySchemes).sort(),
+  );
+});
+
+test('whoever brings nothing to a closed node is answered as described', async () => {
+  const closed = await startGateway({ FANFARE_AUTH: 'jwt', FANFARE_JWT_SECRET: secretSigner().secret });
+  try {
+    const path = '/v1/channels/described/messages';
+    const described = '/v1/channels/{channel}/messages';
+    for (const [asked, method, where, json] of [
+      [path, 'POST', described, { data: 1 }],
+      [path, 'GET', described, undefined],
+      ['/v1/tickets', 'POST', '/v1/tickets', undefined],
+      ['/v1/disconnect', 'POST', '/v1/disconnect', { subject: 'ann' }],
+      ['/v1/sse?channel=described', 'GET', '/v1/sse', undefined],
+    ] as const) {
+      const answer = await exchange(closed.url, asked, {
+        method,
+        ...(json === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(json) }),
+      });
+      expect([answer.status, answer.json.code, answer.headers['www-authenticate']], `${method} ${asked}`).toEqual([
+        401,
+        'unauthenticated',
+        'Bearer',
+      ]);
+      const { responses = {} } = api.paths[where]?.[method.toLowerCase()] ?? {};
+      expect(Object.keys(responses), `${method} ${asked}`).toContain('401');
+    }
+  } finally {
+    await closed.kill();
+  }
 });
