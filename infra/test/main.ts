@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { CHROMIUM, CURL, FAKETIME, IP, NGINX, PYTHON, provide, REDIS } from '../cluster/install.ts';
+import { CHROMIUM, CURL, FAKETIME, IP, NGINX, OPENSSL, PYTHON, provide, REDIS } from '../cluster/install.ts';
 import { thisMachine } from '../cluster/machine.ts';
 import { ClusterError } from '../cluster/part.ts';
 
@@ -23,6 +23,7 @@ async function main(words: readonly string[]): Promise<number> {
     console.log(`python:   ${python.origin}`);
     const curl = await provide(CURL, machine);
     console.log(`curl:     ${curl.origin}`);
+    console.log(`openssl:  ${(await provide(OPENSSL, machine)).origin}`);
     if (process.platform === 'linux') {
       console.log(`ip:       ${(await provide(IP, machine)).origin}`);
       console.log(`faketime: ${(await provide(FAKETIME, machine)).origin}`);
