@@ -62,7 +62,12 @@ export const PYTHON: Program = {
 export const CURL: Program = { name: 'curl', commands: ['curl'], aptPackage: 'curl', brewPackage: 'curl' };
 
 /** For the README's commands, which a test types as they stand. */
-export const OPENSSL: Program = { name: 'openssl', commands: ['openssl'], aptPackage: 'openssl', brewPackage: 'openssl' };
+export const OPENSSL: Program = {
+  name: 'openssl',
+  commands: ['openssl'],
+  aptPackage: 'openssl',
+  brewPackage: 'openssl',
+};
 
 /** For tests that put a client on a network of its own and take that down: Linux only. */
 export const IP: Program = { name: 'ip', commands: ['ip'], aptPackage: 'iproute2', brewPackage: 'iproute2mac' };

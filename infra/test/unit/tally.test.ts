@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
+import { parseReport } from '../report.ts';
 import { tally } from '../tally.ts';
 
 const report = (passed: number, failed: number, more: object = {}) =>
-  JSON.stringify({ success: failed === 0, numPassedTests: passed, numFailedTests: failed, testResults: [], ...more });
+  parseReport(
+    JSON.stringify({ success: failed === 0, numPassedTests: passed, numFailedTests: failed, testResults: [], ...more }),
+  );
 
 test('reports are added up', () => {
   expect(tally([report(3, 0), report(4, 2)])).toEqual({ passed: 7, failed: 2 });
@@ -26,5 +29,5 @@ test('a run that failed for another reason counts as one failure', () => {
 });
 
 test('a report that is missing or cut off counts as one failure', () => {
-  expect(tally([undefined, '{"numPassed'])).toEqual({ passed: 0, failed: 2 });
+  expect(tally([parseReport(undefined), parseReport('{"numPassed')])).toEqual({ passed: 0, failed: 2 });
 });
