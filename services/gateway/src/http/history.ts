@@ -46,6 +46,8 @@ export function historyRoute(
       throw new FanfareError('invalid_request', '"after" stands more than once');
     const limit = wholeNumber(query, 'limit', DEFAULT_LIMIT, 1, MAX_LIMIT);
     const waitSeconds = Math.min(wholeNumber(query, 'wait', 0, 0, MAX_WAIT_SECONDS), secondsLeft(principal));
+    // While it was found out who he is. Nobody would tell it again.
+    if (request.raw.socket.destroyed) throw new FanfareError('invalid_request', 'the client has left');
     if (waitSeconds > 0 && sessions.isFull(principal))
       throw new FanfareError('too_many_connections', 'this subject has all the connections that it may have');
 
@@ -61,8 +63,6 @@ export function historyRoute(
     };
     sessions.add(session);
     request.raw.socket.once('close', leave);
-    // He may have left while it was found out who he is.
-    if (request.raw.socket.destroyed) leave();
     try {
       const question = { channel, after: after || undefined, limit, waitSeconds };
       const answer = await catchUp.read(question, AbortSignal.any([gone.signal, draining]));

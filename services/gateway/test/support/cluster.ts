@@ -4,11 +4,15 @@ import { type Cluster, type ClusterOptions, startCluster } from '../../../../inf
 /** Lines of a cluster that a failed test shows. */
 const LAST_LINES = 80;
 
-/** Starts a cluster for one test: it ends with the test, and shows its last words when the test fails. */
+/**
+ * Starts a cluster for one test: it ends with the test, and shows its last words when the test fails. `onLine` of the options gets every line
+ * besides.
+ */
 export async function startTestCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const lines: string[] = [];
   // NGINX writes a line for each request; its own words are few, and not JSON.
   const onLine = (name: string, line: string): void => {
+    options.onLine?.(name, line);
     if (name === 'nginx' && line.startsWith('{')) return;
     lines.push(`${name} | ${line}`);
   };

@@ -16,6 +16,8 @@ export interface Gateway {
   readonly adminPort: number;
   readonly process: ChildProcess;
   readonly logs: readonly LogLine[];
+  /** Everything that it has written to its standard output and its standard error. */
+  readonly output: string;
   /** SIGTERM, and waits for the end; the exit code. */
   stop(): Promise<number | null>;
   /** kill -9, and waits for the end. */
@@ -34,8 +36,13 @@ export async function startGateway(
   const exited = once(child, 'exit');
   const logs: LogLine[] = [];
   let errors = '';
+  let output = '';
   child.stderr.on('data', (chunk) => {
     errors += chunk;
+    output += chunk;
+  });
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
   });
   const listening = await new Promise<LogLine>((resolve, reject) => {
     let address: LogLine | undefined;
@@ -56,6 +63,9 @@ export async function startGateway(
     adminPort,
     process: child,
     logs,
+    get output() {
+      return output;
+    },
     async stop() {
       child.kill('SIGTERM');
       const [code] = await exited;

@@ -27,6 +27,8 @@ export interface PublishersOptions {
   readonly name?: string;
   /** How long they wait before they try again, milliseconds. Default: as long as `Retry-After` says. */
   readonly retryMilliseconds?: number;
+  /** What they publish with, where not everybody may: a token or a key. */
+  readonly secret?: string;
 }
 
 /**
@@ -39,6 +41,7 @@ export class Publishers {
   replays = 0;
   readonly #ledger: DeliveryLedger;
   readonly #retryMilliseconds: number | undefined;
+  readonly #authorization: Readonly<Record<string, string>>;
   readonly #stopping = new AbortController();
   readonly #givenUp = new AbortController();
   readonly #running: Promise<unknown>;
@@ -49,8 +52,9 @@ export class Publishers {
     url: string,
     channels: readonly string[],
     ledger: DeliveryLedger,
-    { count, perSecond, name = '', retryMilliseconds }: PublishersOptions,
+    { count, perSecond, name = '', retryMilliseconds, secret }: PublishersOptions,
   ) {
+    this.#authorization = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
     this.#ledger = ledger;
     this.#retryMilliseconds = retryMilliseconds;
     const publishers = Array.from({ length: count }, (_, i) =>
@@ -101,7 +105,7 @@ export class Publishers {
   async #accepted(url: string, channel: string, data: object): Promise<string> {
     const request = {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': randomUUID() },
+      headers: { 'content-type': 'application/json', 'idempotency-key': randomUUID(), ...this.#authorization },
       body: JSON.stringify({ event: 'test.published', data }),
     };
     for (;;) {

@@ -27,7 +27,7 @@ test.concurrent('every mistake stands in one message, and the node does not star
     FANFARE_CONSOLE: 'maybe',
     FANFARE_NODE_NAME: 'no spaces',
     FANFARE_MAX_CONECTIONS: '5',
-    FANFARE_JWT_SECRET_FILE: '/nowhere',
+    FANFARE_RETENTION_FILE: '/nowhere',
     FANFARE_DRAIN_SECONDS_FILE: join(folder, 'not-there'),
   });
   expect(code).toBe(1);
@@ -47,7 +47,7 @@ test.concurrent('every mistake stands in one message, and the node does not star
     'FANFARE_CONSOLE',
     'FANFARE_NODE_NAME',
     'FANFARE_MAX_CONECTIONS',
-    'FANFARE_JWT_SECRET_FILE',
+    'FANFARE_RETENTION_FILE',
     'FANFARE_DRAIN_SECONDS_FILE',
   ])
     expect(lines.filter((line) => line.startsWith(`  - ${name}`)).length, name).toBe(1);
