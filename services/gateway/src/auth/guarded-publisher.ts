@@ -32,13 +32,22 @@ export class GuardedPublisher {
     this.#refused = refused;
   }
 
+  /** Throws FanfareError `forbidden` or `unauthenticated` for whoever may not publish there. */
+  check(principal: Principal, channel: string): void {
+    try {
+      principal.checkPublish(channel);
+    } catch (error) {
+      if (error instanceof FanfareError) this.#refused(error.code);
+      throw error;
+    }
+  }
+
   /**
    * Rejects with FanfareError `forbidden`, `unauthenticated` (where a token could help) or `rate_limited`, or like the publisher. What one
    * principal publishes reaches the publisher in the order of the calls.
    */
   async publish(principal: Principal, message: NewMessage): Promise<Published> {
-    const refusal = this.#refusalOf(principal, message);
-    if (refusal !== undefined) throw refusal;
+    this.check(principal, message.channel);
     const taking = this.#rate.take(principal, 1);
     // No turn is lost where nobody had to be asked.
     const taken = taking instanceof Promise ? await taking : taking;
@@ -67,12 +76,11 @@ export class GuardedPublisher {
 
   #refusalOf(principal: Principal, { channel }: NewMessage): FanfareError | undefined {
     try {
-      principal.checkPublish(channel);
+      this.check(principal, channel);
       return undefined;
     } catch (error) {
-      if (!(error instanceof FanfareError)) throw error;
-      this.#refused(error.code);
-      return error;
+      if (error instanceof FanfareError) return error;
+      throw error;
     }
   }
 

@@ -8,6 +8,8 @@ import { checkQuery } from './query.ts';
 
 /** What the API needs to publish. */
 export interface Publisher {
+  /** Throws FanfareError `forbidden` or `unauthenticated` for whoever may not publish there. */
+  check(principal: Principal, channel: string): void;
   /** Rejects with FanfareError `forbidden`, `unauthenticated`, `rate_limited`, `log_unavailable`, `log_timeout` or `not_replicated`. */
   publish(principal: Principal, message: NewMessage): Promise<{ id: string; replayed: boolean }>;
   /** Outcomes in the order of the messages; never rejects. */
@@ -34,14 +36,23 @@ export function publishRoutes(
   limits: PublishLimits,
   authentication: Authentication,
 ): void {
-  const onRequest = authentication.identify;
+  const { identify } = authentication;
+  // Nobody's body is read in vain.
+  const mayPublish = async (request: FastifyRequest): Promise<void> => {
+    const { channel } = request.params as { channel: string };
+    checkChannel(channel, 'the path');
+    publisher.check(authentication.principalOf(request), channel);
+  };
+  const isKnown = async (request: FastifyRequest): Promise<void> => {
+    if (authentication.principalOf(request).stranger)
+      throw new FanfareError('unauthenticated', 'a token or a key is needed to publish');
+  };
   app.post(
     '/v1/channels/:channel/messages',
-    { onRequest, bodyLimit: limits.maxMessageBytes + ENVELOPE_BYTES },
+    { onRequest: [identify, mayPublish], bodyLimit: limits.maxMessageBytes + ENVELOPE_BYTES },
     async (request: FastifyRequest<{ Params: { channel: string } }>, reply) => {
       checkQuery(request, []);
       const { channel } = request.params;
-      checkChannel(channel, 'the path');
       const idempotencyKey = idempotencyKeyOf(request);
       const outside = { channel, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
       const message = checkMessage(bodyOf(request), limits, 'the body', { outside });
@@ -51,30 +62,34 @@ export function publishRoutes(
     },
   );
 
-  app.post('/v1/messages', { onRequest, bodyLimit: limits.maxMessageBytes * BATCH_FACTOR }, async (request, reply) => {
-    checkQuery(request, []);
-    if (idempotencyKeyOf(request) !== undefined)
-      throw new FanfareError(
-        'invalid_request',
-        'a batch has an "idempotencyKey" in each message, and none in its head',
-      );
-    const sources = batchMessages(bodyOf(request));
-    const checked = sources.map((source, i) => check(source, limits, `messages[${i}]`));
-    const good = checked.filter((message): message is NewMessage => !(message instanceof FanfareError));
-    const outcomes = await publisher.publishMany(authentication.principalOf(request), good);
-    const [first] = outcomes;
-    // When nothing at all was taken, for a reason that passes, the batch is one failed request.
-    if (good.length === sources.length && first instanceof FanfareError && first.retryAfterSeconds !== undefined)
-      if (outcomes.every((outcome) => outcome instanceof FanfareError && outcome.code === first.code)) throw first;
-    let next = 0;
-    const results = checked.map((message) => {
-      if (message instanceof FanfareError) return { error: errorOf(message) };
-      const outcome = outcomes[next++];
-      if (outcome === undefined || outcome instanceof Error) return { error: errorOf(outcome) };
-      return { id: outcome.id, channel: message.channel };
-    });
-    return send(reply, 200, { results });
-  });
+  app.post(
+    '/v1/messages',
+    { onRequest: [identify, isKnown], bodyLimit: limits.maxMessageBytes * BATCH_FACTOR },
+    async (request, reply) => {
+      checkQuery(request, []);
+      if (idempotencyKeyOf(request) !== undefined)
+        throw new FanfareError(
+          'invalid_request',
+          'a batch has an "idempotencyKey" in each message, and none in its head',
+        );
+      const sources = batchMessages(bodyOf(request));
+      const checked = sources.map((source, i) => check(source, limits, `messages[${i}]`));
+      const good = checked.filter((message): message is NewMessage => !(message instanceof FanfareError));
+      const outcomes = await publisher.publishMany(authentication.principalOf(request), good);
+      const [first] = outcomes;
+      // When nothing at all was taken, for a reason that passes, the batch is one failed request.
+      if (good.length === sources.length && first instanceof FanfareError && first.retryAfterSeconds !== undefined)
+        if (outcomes.every((outcome) => outcome instanceof FanfareError && outcome.code === first.code)) throw first;
+      let next = 0;
+      const results = checked.map((message) => {
+        if (message instanceof FanfareError) return { error: errorOf(message) };
+        const outcome = outcomes[next++];
+        if (outcome === undefined || outcome instanceof Error) return { error: errorOf(outcome) };
+        return { id: outcome.id, channel: message.channel };
+      });
+      return send(reply, 200, { results });
+    },
+  );
 }
 
 /** The request's JSON text. */
