@@ -68,18 +68,22 @@ export class Authenticator implements Access {
   async redeem({ headers }: Asking, ticket: string): Promise<Identity> {
     const { tickets, publicChannels } = this.#options;
     const { claims, secret } = await tickets.redeem(ticket, readTicketCookie(headers.cookie, ticket));
-    const principal = this.#unlessRevoked(principalOf(claims, publicChannels));
+    const principal = principalOf(claims, publicChannels);
+    this.confirm(principal);
     const expiresMs = claims.exp * 1000;
-    if (expiresMs <= Date.now()) throw new FanfareError('unauthenticated', 'the token of this ticket has expired');
     return { principal, cookies: secret === undefined ? [] : ticketCookies({ ticket, secret, expiresMs, headers }) };
   }
 
-  async #verify(token: string): Promise<Principal> {
-    return this.#unlessRevoked(await this.#options.tokens.verify(token));
+  confirm(principal: Principal): void {
+    if (principal.expiresMs !== undefined && principal.expiresMs <= Date.now())
+      throw new FanfareError('unauthenticated', 'the token has expired');
+    if (this.#options.revocations.holds(principal))
+      throw new FanfareError('unauthenticated', 'this subject was disconnected; a newer token is needed');
   }
 
-  #unlessRevoked(principal: Principal): Principal {
-    if (!this.#options.revocations.holds(principal)) return principal;
-    throw new FanfareError('unauthenticated', 'this subject was disconnected; a newer token is needed');
+  async #verify(token: string): Promise<Principal> {
+    const principal = await this.#options.tokens.verify(token);
+    this.confirm(principal);
+    return principal;
   }
 }

@@ -31,6 +31,8 @@ export class OpenAccess implements Access {
     return this.stranger;
   }
 
+  confirm(): void {}
+
   async issue(): Promise<Ticket> {
     return { ticket: `fft_${randomBytes(16).toString('base64url')}`, expiresInSeconds: TICKET_SECONDS };
   }

@@ -14,12 +14,18 @@ export class Authentication {
 
   /** For the `onRequest` of a route: before anything of the body is read. Rejects like Access. */
   readonly identify = async (request: FastifyRequest): Promise<void> => {
-    refuseTokenInUrl(new URLSearchParams(request.query as Record<string, string>));
+    // As it was written: in `request.query` values of one name would be joined, and the second not be looked at.
+    refuseTokenInUrl(new URLSearchParams(/\?(.*)/s.exec(request.url)?.[1]));
     this.#principals.set(request, await this.#access.identify(request.raw));
   };
 
-  /** Whom a request comes from, in the handler of a route that has `identify`. */
+  /**
+   * Whom a request comes from, in a route that has `identify`. Throws FanfareError `unauthenticated` when the rights have ended meanwhile: a
+   * body may take long to come.
+   */
   principalOf(request: FastifyRequest): Principal {
-    return this.#principals.get(request) ?? this.#access.stranger;
+    const principal = this.#principals.get(request) ?? this.#access.stranger;
+    this.#access.confirm(principal);
+    return principal;
   }
 }
