@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { secretLooksIn } from './secret-looks.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -18,9 +19,9 @@ export interface Gateway {
   readonly logs: readonly LogLine[];
   /** Everything that it has written to its standard output and its standard error. */
   readonly output: string;
-  /** SIGTERM, and waits for the end; the exit code. */
+  /** SIGTERM, and waits for the end; the exit code. Rejects when the node has written what looks like a secret. */
   stop(): Promise<number | null>;
-  /** kill -9, and waits for the end. */
+  /** kill -9, and waits for the end. Rejects like stop. */
   kill(): Promise<void>;
 }
 
@@ -54,6 +55,10 @@ export async function startGateway(
     });
     exited.then(([code]) => reject(new Error(`the node ended with ${code}: ${errors}`)), reject);
   });
+  const expectNoSecret = (): void => {
+    const [found] = secretLooksIn(output);
+    if (found !== undefined) throw new Error(`the node has written a secret: ${found}`);
+  };
   const url = String(listening.url);
   const adminPort = Number(listening.adminPort);
   return {
@@ -69,11 +74,13 @@ export async function startGateway(
     async stop() {
       child.kill('SIGTERM');
       const [code] = await exited;
+      expectNoSecret();
       return code as number | null;
     },
     async kill() {
       child.kill('SIGKILL');
       await exited;
+      expectNoSecret();
     },
   };
 }

@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 import { afterAll } from 'vitest';
 import { type Gateway, startGateway } from './gateway.ts';
+import { secretLooksIn } from './secret-looks.ts';
 
-/** Tokens, publishers' keys, tickets and the cookies of tickets, by their look. */
-const LOOKS_SECRET = /\beyJ[\w-]{12,}|\bffk_\w{8,}|\bfft_[\w-]{8,}|\bff_[0-9a-f]{8}=[\w-]+/g;
 /** Characters: as much of a secret as is found anywhere in a text. */
 const PIECE = 12;
 
@@ -19,7 +18,7 @@ export class Secrets {
 
   /** What of secrets a text holds; empty: nothing. */
   find(text: string): string[] {
-    const found = [...text.matchAll(LOOKS_SECRET)].map(([secret]) => secret);
+    const found = secretLooksIn(text);
     for (let at = 0; at + PIECE <= text.length; at++) {
       const piece = text.slice(at, at + PIECE);
       if (this.#pieces.has(piece)) found.push(piece);
