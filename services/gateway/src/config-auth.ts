@@ -1,6 +1,6 @@
 import { MAX_PATTERNS, patternProblem } from './auth/channel-pattern.ts';
 import { type PublishKey, readPublishKeys } from './auth/publish-keys.ts';
-import { publicKeyProblem, secretProblem, type TokenKeySource } from './auth/token-keys.ts';
+import { publicKeyProblem, secretProblem, type TokenKeySource } from './auth/tokens/token-keys.ts';
 import type { Check, Environment } from './environment.ts';
 
 /** Who may listen and publish. */

@@ -4,11 +4,11 @@ import { ChannelPatterns } from './channel-pattern.ts';
 import { credentialsOf } from './credentials.ts';
 import { Principal } from './principal.ts';
 import { KEY_PREFIX, type PublishKeys } from './publish-keys.ts';
-import type { Revocations } from './revocations.ts';
-import { readTicketCookie, ticketCookies } from './ticket-cookie.ts';
-import type { Tickets } from './tickets.ts';
-import { principalOf } from './token-claims.ts';
-import type { TokenVerifier } from './token-verifier.ts';
+import type { Revocations } from './sessions/revocations.ts';
+import { readTicketCookie, ticketCookies } from './tickets/ticket-cookie.ts';
+import type { Tickets } from './tickets/tickets.ts';
+import { principalOf } from './tokens/token-claims.ts';
+import type { TokenVerifier } from './tokens/token-verifier.ts';
 
 export interface AuthenticatorOptions {
   readonly tokens: TokenVerifier;

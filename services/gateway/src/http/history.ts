@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Principal } from '../auth/principal.ts';
-import type { Session, Sessions } from '../auth/sessions.ts';
+import type { Session, Sessions } from '../auth/sessions/sessions.ts';
 import { FanfareError } from '../errors.ts';
 import { type Message, messageJson } from '../message.ts';
 import { checkChannel } from '../request/publish-request.ts';

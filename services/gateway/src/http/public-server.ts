@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, ty
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Access } from '../auth/access.ts';
-import type { Sessions } from '../auth/sessions.ts';
+import type { Sessions } from '../auth/sessions/sessions.ts';
 import { type ErrorCode, FanfareError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';

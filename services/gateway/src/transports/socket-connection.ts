@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import type { Deadlines, Timed } from '../auth/deadlines.ts';
 import type { Principal } from '../auth/principal.ts';
-import type { Session, Sessions } from '../auth/sessions.ts';
+import type { Deadlines, Timed } from '../auth/sessions/deadlines.ts';
+import type { Session, Sessions } from '../auth/sessions/sessions.ts';
 import { CLOSING_MILLISECONDS } from '../closing.ts';
 import type { CloseReason } from '../errors.ts';
 import { Connection } from '../hub/connection.ts';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ChannelPatterns } from '../../../src/auth/channel-pattern.ts';
-import { DISCONNECT_CHANNEL, Disconnects, disconnectsKept } from '../../../src/auth/disconnects.ts';
 import { Principal } from '../../../src/auth/principal.ts';
-import { Revocations } from '../../../src/auth/revocations.ts';
-import { type Session, Sessions } from '../../../src/auth/sessions.ts';
+import { DISCONNECT_CHANNEL, Disconnects, disconnectsKept } from '../../../src/auth/sessions/disconnects.ts';
+import { Revocations } from '../../../src/auth/sessions/revocations.ts';
+import { type Session, Sessions } from '../../../src/auth/sessions/sessions.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { type Message, partitionOf } from '../../../src/message.ts';
 import { startRedis, type TestRedis } from '../../support/redis.ts';

@@ -3,7 +3,7 @@ import { createServer as createPlainServer, type IncomingMessage, type ServerRes
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Certificate } from '../../../../../infra/cluster/certificate.ts';
-import { readTicketCookie, ticketCookies } from '../../../src/auth/ticket-cookie.ts';
+import { readTicketCookie, ticketCookies } from '../../../src/auth/tickets/ticket-cookie.ts';
 
 /** One request for a stream, as it came. */
 export interface StreamRequest {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { selfSigned } from '../../../../../infra/cluster/certificate.ts';
-import { cookieNameOf } from '../../../src/auth/ticket-cookie.ts';
+import { cookieNameOf } from '../../../src/auth/tickets/ticket-cookie.ts';
 import { BrowserPage } from '../../support/browser-page.ts';
 import { until } from '../../support/until.ts';
 import { launchChromium } from '../console/chromium.ts';

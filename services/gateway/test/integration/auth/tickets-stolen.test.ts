@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { cookieNameOf } from '../../../src/auth/ticket-cookie.ts';
+import { cookieNameOf } from '../../../src/auth/tickets/ticket-cookie.ts';
 import { watchNodes } from '../../support/secrets.ts';
 import { until } from '../../support/until.ts';
 import { ask, bearer, historyOf, post } from './ask.ts';

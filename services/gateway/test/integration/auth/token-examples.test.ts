@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { openTokenKeys } from '../../../src/auth/token-keys.ts';
-import { TokenVerifier } from '../../../src/auth/token-verifier.ts';
+import { openTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
+import { TokenVerifier } from '../../../src/auth/tokens/token-verifier.ts';
 import { PYTHON } from '../../support/python.ts';
 import { secretSigner } from '../../support/tokens.ts';
 

@@ -1,6 +1,6 @@
 import { ChannelPatterns } from '../../../src/auth/channel-pattern.ts';
 import { Principal } from '../../../src/auth/principal.ts';
-import type { Session } from '../../../src/auth/sessions.ts';
+import type { Session } from '../../../src/auth/sessions/sessions.ts';
 
 /** Somebody whose rights were given at this time, milliseconds since 1970. */
 export function principal(subject: string | undefined, issuedMs?: number): Principal {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Deadlines, type Timed } from '../../../src/auth/deadlines.ts';
-import { until } from '../../support/until.ts';
+import { Deadlines, type Timed } from '../../../../src/auth/sessions/deadlines.ts';
+import { until } from '../../../support/until.ts';
 
 /** Half a second past a whole one. */
 const START_MS = 1_763_600_000_500;

@@ -1,4 +1,4 @@
-import type { Principal } from './principal.ts';
+import type { Principal } from '../principal.ts';
 
 /** A token is taken for so long after its `exp`, milliseconds: clocks may differ. */
 const TOLERANCE_MS = 30_000;

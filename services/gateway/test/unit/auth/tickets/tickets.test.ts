@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Tickets } from '../../../src/auth/tickets.ts';
-import type { TokenClaims } from '../../../src/auth/token-claims.ts';
-import { FanfareError } from '../../../src/errors.ts';
-import { WatchedState } from '../../support/watched-state.ts';
+import { Tickets } from '../../../../src/auth/tickets/tickets.ts';
+import type { TokenClaims } from '../../../../src/auth/tokens/token-claims.ts';
+import { FanfareError } from '../../../../src/errors.ts';
+import { WatchedState } from '../../../support/watched-state.ts';
 
 let store: WatchedState;
 let tickets: Tickets;

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import { openTokenKeys, type TokenKeySource } from '../../../src/auth/token-keys.ts';
-import { TokenVerifier, type TokenVerifierOptions } from '../../../src/auth/token-verifier.ts';
-import { FanfareError } from '../../../src/errors.ts';
-import { type Claims, secretSigner } from '../../support/tokens.ts';
+import { openTokenKeys, type TokenKeySource } from '../../../../src/auth/tokens/token-keys.ts';
+import { TokenVerifier, type TokenVerifierOptions } from '../../../../src/auth/tokens/token-verifier.ts';
+import { FanfareError } from '../../../../src/errors.ts';
+import { type Claims, secretSigner } from '../../../support/tokens.ts';
 
 /** The secret of `verifier()`. */
 export const secret = secretSigner();

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { DISCONNECT_CHANNEL, type DisconnectLog, Disconnects } from '../../../src/auth/disconnects.ts';
-import { Revocations } from '../../../src/auth/revocations.ts';
-import { Sessions } from '../../../src/auth/sessions.ts';
-import { FanfareError } from '../../../src/errors.ts';
-import { createEmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
-import type { Log } from '../../../src/log/log.ts';
-import type { Message } from '../../../src/message.ts';
-import { silentLogger, silentMetrics } from '../../support/silent.ts';
-import { until } from '../../support/until.ts';
-import { principal, WatchedSession } from './people.ts';
+import { DISCONNECT_CHANNEL, type DisconnectLog, Disconnects } from '../../../../src/auth/sessions/disconnects.ts';
+import { Revocations } from '../../../../src/auth/sessions/revocations.ts';
+import { Sessions } from '../../../../src/auth/sessions/sessions.ts';
+import { FanfareError } from '../../../../src/errors.ts';
+import { createEmbeddedLog } from '../../../../src/log/embedded/embedded-log.ts';
+import type { Log } from '../../../../src/log/log.ts';
+import type { Message } from '../../../../src/message.ts';
+import { silentLogger, silentMetrics } from '../../../support/silent.ts';
+import { until } from '../../../support/until.ts';
+import { principal, WatchedSession } from '../people.ts';
 
 const LIFETIME_SECONDS = 3_600;
 const HISTORY_SIZE = 3_000;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { KnownTokens } from '../../../src/auth/known-tokens.ts';
-import { principalOf } from '../../../src/auth/token-claims.ts';
+import { KnownTokens } from '../../../../src/auth/tokens/known-tokens.ts';
+import { principalOf } from '../../../../src/auth/tokens/token-claims.ts';
 
 const START_S = 2_000_000_000;
 const principal = (lifetimeS = 3600) =>

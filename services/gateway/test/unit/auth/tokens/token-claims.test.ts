@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { principalOf, readClaims, type TokenClaims } from '../../../src/auth/token-claims.ts';
-import { FanfareError } from '../../../src/errors.ts';
+import { principalOf, readClaims, type TokenClaims } from '../../../../src/auth/tokens/token-claims.ts';
+import { FanfareError } from '../../../../src/errors.ts';
 
 const GOOD: TokenClaims = {
   sub: 'ann',

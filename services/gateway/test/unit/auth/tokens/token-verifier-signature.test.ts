@@ -1,9 +1,9 @@
 import { createHmac, createPrivateKey, sign as signWith } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { TokenVerifier } from '../../../src/auth/token-verifier.ts';
-import { JwksServer } from '../../support/jwks-server.ts';
-import { forgedToken, keyPairSigner, unsignedToken, usualClaims } from '../../support/tokens.ts';
+import type { TokenVerifier } from '../../../../src/auth/tokens/token-verifier.ts';
+import { JwksServer } from '../../../support/jwks-server.ts';
+import { forgedToken, keyPairSigner, unsignedToken, usualClaims } from '../../../support/tokens.ts';
 import { refusal, refusalOf, secret, verifier, withPublicKey } from './verifiers.ts';
 
 const rsa = keyPairSigner('RS256');

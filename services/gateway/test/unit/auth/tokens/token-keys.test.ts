@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { selfSigned } from '../../../../../infra/cluster/certificate.ts';
-import { openTokenKeys, publicKeyProblem, secretProblem } from '../../../src/auth/token-keys.ts';
-import { keyPairSigner } from '../../support/tokens.ts';
+import { selfSigned } from '../../../../../../infra/cluster/certificate.ts';
+import { openTokenKeys, publicKeyProblem, secretProblem } from '../../../../src/auth/tokens/token-keys.ts';
+import { keyPairSigner } from '../../../support/tokens.ts';
 
 const neverTold = () => {
   throw new Error('there is nothing to tell');

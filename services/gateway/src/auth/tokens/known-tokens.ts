@@ -1,4 +1,4 @@
-import type { Principal } from './principal.ts';
+import type { Principal } from '../principal.ts';
 
 /** How long a token that was good is taken without another look, milliseconds: a key that was withdrawn ends within that time. */
 const REMEMBER_MS = 60_000;

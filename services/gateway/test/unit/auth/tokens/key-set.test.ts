@@ -1,10 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { KeySet, type KeySetOptions } from '../../../src/auth/key-set.ts';
-import { KeysUnavailable } from '../../../src/auth/token-key.ts';
-import { JwksServer } from '../../support/jwks-server.ts';
-import { keyPairSigner } from '../../support/tokens.ts';
-import { until } from '../../support/until.ts';
+import { KeySet, type KeySetOptions } from '../../../../src/auth/tokens/key-set.ts';
+import { KeysUnavailable } from '../../../../src/auth/tokens/token-key.ts';
+import { JwksServer } from '../../../support/jwks-server.ts';
+import { keyPairSigner } from '../../../support/tokens.ts';
+import { until } from '../../../support/until.ts';
 
 const first = keyPairSigner('ES256', 'first');
 const second = keyPairSigner('ES256', 'second');

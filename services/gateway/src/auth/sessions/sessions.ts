@@ -1,5 +1,5 @@
+import type { Principal } from '../principal.ts';
 import { Groups } from './groups.ts';
-import type { Principal } from './principal.ts';
 import { inTurns } from './turns.ts';
 
 /** What lasts on somebody's rights: a connection, or a long poll. */

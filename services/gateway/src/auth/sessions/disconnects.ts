@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { FanfareError } from '../errors.ts';
-import { type GapReason, idTime, type Message, type NewMessage, ZERO_ID } from '../message.ts';
+import { FanfareError } from '../../errors.ts';
+import { type GapReason, idTime, type Message, type NewMessage, ZERO_ID } from '../../message.ts';
+import { subjectProblem } from '../subject.ts';
 import type { Revocations } from './revocations.ts';
 import type { Sessions } from './sessions.ts';
-import { subjectProblem } from './subject.ts';
 
 /** Where nodes tell each other who was disconnected. No client can name it: `$` is not for channels. */
 export const DISCONNECT_CHANNEL = '$disconnect';

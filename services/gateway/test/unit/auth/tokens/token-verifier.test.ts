@@ -1,11 +1,11 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { KeySet } from '../../../src/auth/key-set.ts';
-import type { Principal } from '../../../src/auth/principal.ts';
-import type { TokenVerifier } from '../../../src/auth/token-verifier.ts';
-import { FanfareError } from '../../../src/errors.ts';
-import { JwksServer } from '../../support/jwks-server.ts';
-import { keyPairSigner, nowSeconds, secretSigner } from '../../support/tokens.ts';
-import { until } from '../../support/until.ts';
+import type { Principal } from '../../../../src/auth/principal.ts';
+import { KeySet } from '../../../../src/auth/tokens/key-set.ts';
+import type { TokenVerifier } from '../../../../src/auth/tokens/token-verifier.ts';
+import { FanfareError } from '../../../../src/errors.ts';
+import { JwksServer } from '../../../support/jwks-server.ts';
+import { keyPairSigner, nowSeconds, secretSigner } from '../../../support/tokens.ts';
+import { until } from '../../../support/until.ts';
 import { neverTold, refusal, secret, verifier, withPublicKey } from './verifiers.ts';
 
 const rsa = keyPairSigner('RS256');

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { cookieNameOf, readTicketCookie, ticketCookies } from '../../../src/auth/ticket-cookie.ts';
+import { cookieNameOf, readTicketCookie, ticketCookies } from '../../../../src/auth/tickets/ticket-cookie.ts';
 
 const TICKET = `fft_${'t'.repeat(22)}`;
 const SECRET = 'Se-cret_'.padEnd(22, '0');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Groups } from '../../../src/auth/groups.ts';
+import { Groups } from '../../../../src/auth/sessions/groups.ts';
 
 test('members come and go, and a key goes with its last one', () => {
   const groups = new Groups<string, { readonly name: string }>();

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
-import { FanfareError } from '../errors.ts';
+import { FanfareError } from '../../errors.ts';
+import type { Principal } from '../principal.ts';
 import { KnownTokens, type KnownTokensOptions } from './known-tokens.ts';
-import type { Principal } from './principal.ts';
 import { principalOf, readClaims, tokenRefused } from './token-claims.ts';
 import { type KeyHint, KeysUnavailable, type TokenKey, type TokenKeys } from './token-key.ts';
 

@@ -1,8 +1,8 @@
 import { hash, randomBytes } from 'node:crypto';
-import { FanfareError } from '../errors.ts';
-import type { Ticket } from './access.ts';
-import type { RateStore } from './publish-rate.ts';
-import { readClaims, type TokenClaims } from './token-claims.ts';
+import { FanfareError } from '../../errors.ts';
+import type { Ticket } from '../access.ts';
+import type { RateStore } from '../publish-rate.ts';
+import { readClaims, type TokenClaims } from '../tokens/token-claims.ts';
 
 /** Tickets begin with this, so that they are told from tokens, and found where they should not be. */
 const TICKET_PREFIX = 'fft_';

@@ -1,8 +1,8 @@
-import { FanfareError } from '../errors.ts';
-import { ChannelPatterns, MAX_PATTERNS, patternProblem } from './channel-pattern.ts';
-import { Principal, type TokenClaims } from './principal.ts';
+import { FanfareError } from '../../errors.ts';
+import { ChannelPatterns, MAX_PATTERNS, patternProblem } from '../channel-pattern.ts';
+import { Principal, type TokenClaims } from '../principal.ts';
 
-export type { TokenClaims } from './principal.ts';
+export type { TokenClaims } from '../principal.ts';
 
 const MAX_SUBJECT_LENGTH = 256;
 /** Later times (the year 5138) are told in milliseconds, by mistake. */

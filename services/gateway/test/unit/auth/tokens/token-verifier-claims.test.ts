@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { FanfareError } from '../../../src/errors.ts';
-import { nowSeconds } from '../../support/tokens.ts';
+import { FanfareError } from '../../../../src/errors.ts';
+import { nowSeconds } from '../../../support/tokens.ts';
 import { refusal, refusalOf, secret, verifier } from './verifiers.ts';
 
 describe('the times of a token', () => {

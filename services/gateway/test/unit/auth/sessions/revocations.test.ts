@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Revocations } from '../../../src/auth/revocations.ts';
-import { principal } from './people.ts';
+import { Revocations } from '../../../../src/auth/sessions/revocations.ts';
+import { principal } from '../people.ts';
 
 const LIFETIME_SECONDS = 3_600;
 const START_MS = 1_763_600_000_000;

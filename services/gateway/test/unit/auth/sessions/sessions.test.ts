@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { Sessions } from '../../../src/auth/sessions.ts';
-import { until } from '../../support/until.ts';
-import { principal, WatchedSession } from './people.ts';
+import { Sessions } from '../../../../src/auth/sessions/sessions.ts';
+import { until } from '../../../support/until.ts';
+import { principal, WatchedSession } from '../people.ts';
 
 test('disconnects the sessions of one subject whose rights are from then or before', () => {
   const sessions = new Sessions(0);
