@@ -96,6 +96,8 @@ function closedGuard(auth: AuthSettings, shared: Shared, { log, origins, logger 
     sessions: shared.sessions,
     told: (what) => logger.warn({ what }, 'disconnected subjects'),
   });
+  let following = false;
+  let begun = false;
   const access = new Authenticator({
     tokens: new TokenVerifier({
       keys: tokenKeys,
@@ -107,26 +109,33 @@ function closedGuard(auth: AuthSettings, shared: Shared, { log, origins, logger 
     keys: new PublishKeys(auth.publishKeys, publicChannels),
     tickets: new Tickets(log.shared, log.shared),
     revocations,
+    begun: () => begun,
     cookieName: auth.cookieName,
     mayUseCookie: (asking) => mayUseCookie(asking, origins.judge(asking.headers)),
     publicChannels,
   });
   const partition = partitionOf(DISCONNECT_CHANNEL, log.partitions);
-  let begun = false;
   return {
     ...shared,
     access,
     disconnect: (subject) => disconnects.disconnect(subject),
     async begin() {
-      begun = true;
-      await disconnects.catchUp(closing.signal);
+      following = true;
+      begun = await disconnects.catchUp(closing.signal);
     },
-    heard: (messages) => disconnects.heard(messages),
+    heard(messages) {
+      try {
+        disconnects.heard(messages);
+      } catch (error) {
+        // The messages of others must not be lost by it.
+        logger.error({ err: error }, 'who was disconnected could not be heard');
+      }
+    },
     skipped(where) {
-      if (begun && where === partition) void disconnects.catchUp(closing.signal);
+      if (following && where === partition) void disconnects.catchUp(closing.signal);
     },
     lost(where) {
-      if (begun && where === partition) void disconnects.lost(closing.signal);
+      if (following && where === partition) void disconnects.lost(closing.signal);
     },
     close() {
       closing.abort();

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { FanfareError } from '../errors.ts';
 import type { Access, Asking, Identity, Ticket } from './access.ts';
 import { ChannelPatterns } from './channel-pattern.ts';
@@ -7,7 +8,8 @@ import { KEY_PREFIX, type PublishKeys } from './publish-keys.ts';
 import type { Revocations } from './sessions/revocations.ts';
 import { readTicketCookie, ticketCookies } from './tickets/ticket-cookie.ts';
 import type { Tickets } from './tickets/tickets.ts';
-import { principalOf } from './tokens/token-claims.ts';
+import { KnownTokens } from './tokens/known-tokens.ts';
+import { principalOf, type TokenClaims } from './tokens/token-claims.ts';
 import type { TokenVerifier } from './tokens/token-verifier.ts';
 
 export interface AuthenticatorOptions {
@@ -15,6 +17,8 @@ export interface AuthenticatorOptions {
   readonly keys: PublishKeys;
   readonly tickets: Tickets;
   readonly revocations: Revocations;
+  /** Whether it is known yet who was disconnected before this node started. */
+  readonly begun: () => boolean;
   /** Undefined: no cookie is looked at. */
   readonly cookieName: string | undefined;
   /** Whether a request's cookies say who wants it: a browser sends them along whoever makes it ask. */
@@ -28,6 +32,8 @@ export class Authenticator implements Access {
   readonly required = true;
   readonly stranger: Principal;
   readonly #options: AuthenticatorOptions;
+  /** Of tickets, by the SHA-256 of their claims. */
+  readonly #holders = new KnownTokens();
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -66,9 +72,9 @@ export class Authenticator implements Access {
   }
 
   async redeem({ headers }: Asking, ticket: string): Promise<Identity> {
-    const { tickets, publicChannels } = this.#options;
+    const { tickets } = this.#options;
     const { claims, secret } = await tickets.redeem(ticket, readTicketCookie(headers.cookie, ticket));
-    const principal = principalOf(claims, publicChannels);
+    const principal = this.#holderOf(claims);
     this.confirm(principal);
     const expiresMs = claims.exp * 1000;
     return { principal, cookies: secret === undefined ? [] : ticketCookies({ ticket, secret, expiresMs, headers }) };
@@ -77,8 +83,23 @@ export class Authenticator implements Access {
   confirm(principal: Principal): void {
     if (principal.expiresMs !== undefined && principal.expiresMs <= Date.now())
       throw new FanfareError('unauthenticated', 'the token has expired');
-    if (this.#options.revocations.holds(principal))
+    const { begun, revocations } = this.#options;
+    if (principal.subject !== undefined && !begun())
+      throw new FanfareError('starting', 'this node does not know yet who was disconnected');
+    if (revocations.holds(principal))
       throw new FanfareError('unauthenticated', 'this subject was disconnected; a newer token is needed');
+  }
+
+  /** The same one for all tickets of a token, while it is remembered. */
+  #holderOf(claims: TokenClaims): Principal {
+    const text = JSON.stringify(claims);
+    const digest = hash('sha256', text, 'base64url');
+    let principal = this.#holders.find(digest);
+    if (principal === undefined) {
+      principal = principalOf(claims, this.#options.publicChannels);
+      this.#holders.add(digest, text.length, principal);
+    }
+    return principal;
   }
 
   async #verify(token: string): Promise<Principal> {

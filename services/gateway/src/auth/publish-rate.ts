@@ -93,6 +93,8 @@ class Account {
   #permits = 0;
   #voidAtMs = 0;
   #refusedUntilMs = 0;
+  /** Until then the store, which could not be asked, is not asked again. */
+  #grantedUntilMs = 0;
   /** In the order in which they came. */
   readonly #waiting: Waiting[] = [];
   #asking = false;
@@ -105,11 +107,16 @@ class Account {
 
   /** Whether it would not be missed: a new one behaves the same. */
   isIdle(nowMs: number): boolean {
-    return this.#waiting.length === 0 && this.#permitsAt(nowMs) === 0 && nowMs >= this.#refusedUntilMs;
+    return (
+      this.#waiting.length === 0 &&
+      this.#permitsAt(nowMs) === 0 &&
+      nowMs >= Math.max(this.#refusedUntilMs, this.#grantedUntilMs)
+    );
   }
 
   take(count: number): Taken | Promise<Taken> {
     const nowMs = this.#options.clock();
+    if (nowMs < this.#grantedUntilMs && this.#waiting.length === 0) return { granted: count, retryAfterSeconds: 0 };
     const decided = this.#permitsAt(nowMs) >= count || nowMs < this.#refusedUntilMs;
     // Whoever came first is served first.
     if (decided && this.#waiting.length === 0) return this.#spend(count, nowMs);
@@ -141,6 +148,7 @@ class Account {
       if (refused) this.#refusedUntilMs = nowMs + Math.max(1, waitMs);
       this.#serve(nowMs, refused);
     } catch {
+      this.#grantedUntilMs = clock() + LEASE_MS;
       for (const { count, settle } of this.#waiting.splice(0)) settle({ granted: count, retryAfterSeconds: 0 });
     }
   }

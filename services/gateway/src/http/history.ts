@@ -61,7 +61,7 @@ export function historyRoute(
         leave();
       },
     };
-    sessions.add(session);
+    if (waitSeconds > 0) sessions.add(session);
     request.raw.socket.once('close', leave);
     try {
       const question = { channel, after: after || undefined, limit, waitSeconds };

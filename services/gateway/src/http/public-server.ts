@@ -186,8 +186,11 @@ function answerEarly(
   const { origin } = request.headers;
   const judgement = origins.judge(request.headers);
   // Everything but the console, however its path is written: the router would read /v%31/ as /v1/.
-  if (!isConsole)
+  if (!isConsole) {
+    // What publishers wrote is data, whatever it looks like.
+    if (path !== SSE_PATH) response.setHeader('x-content-type-options', 'nosniff');
     for (const [name, value] of Object.entries(corsHeaders(judgement, origin))) response.setHeader(name, value);
+  }
   const refusal = isConsole ? foreignName(request, ownNames) : refusalOf(request, options);
   if (refusal !== undefined) {
     if (path === SSE_PATH) metrics.connectionRefused(refusal.code);

@@ -5,6 +5,13 @@
  */
 export type OriginJudgement = 'none' | 'allowed' | 'same' | 'any' | 'refused';
 
+/** What is looked at of a request. */
+export interface OriginHeaders {
+  readonly origin?: string | undefined;
+  readonly host?: string | undefined;
+  readonly 'x-forwarded-proto'?: string | readonly string[] | undefined;
+}
+
 /** Far above the longest host name (253), a port and a scheme. */
 const MAX_ORIGIN_LENGTH = 320;
 /** `scheme://host[:port]`, the only form that browsers send (RFC 6454, 6.2). */
@@ -36,22 +43,17 @@ export class Origins {
   }
 
   /**
-   * Judges a request by its header fields, whatever they hold. `same` compares the host and its port only: behind a
-   * proxy that ends TLS a node cannot know by which scheme it was asked. Where both serve, list `http://` pages to let
-   * them in with CORS.
+   * Judges a request by its header fields, whatever they hold. `same` compares the host and its port; a proxy that ends
+   * TLS says so in `X-Forwarded-Proto`, and then a page that came by plain HTTP is another's: anybody on the way can have
+   * made it. Where both serve, list `http://` pages to let them in with CORS.
    */
-  judge({
-    origin,
-    host,
-  }: {
-    readonly origin?: string | undefined;
-    readonly host?: string | undefined;
-  }): OriginJudgement {
+  judge(headers: OriginHeaders): OriginJudgement {
+    const { origin, host } = headers;
     if (origin === undefined) return 'none';
     const parsed = parseOrigin(origin);
     if (parsed !== undefined) {
       if (this.#lists(`${parsed.scheme}://${parsed.authority}`)) return 'allowed';
-      if (isHost(parsed, host)) return 'same';
+      if (isHost(parsed, host) && !(parsed.scheme === 'http' && isForwardedHttps(headers))) return 'same';
     }
     return this.#any ? 'any' : 'refused';
   }
@@ -104,6 +106,12 @@ function parseOrigin(text: string): Origin | undefined {
   const [, scheme, host, port = ''] = ORIGIN.exec(text.toLowerCase()) ?? [];
   if (scheme === undefined || host === undefined) return undefined;
   return { scheme, authority: port === DEFAULT_PORTS[scheme] ? host : host + port };
+}
+
+/** Whether the browser spoke TLS, as the first proxy saw it. No page can make a browser say so. */
+function isForwardedHttps(headers: OriginHeaders): boolean {
+  const [first = ''] = [headers['x-forwarded-proto'] ?? []].flat();
+  return /^\s*https\s*(,|$)/i.test(first);
 }
 
 /** Whether the Host header names the origin's host, its default port written out or left out. */

@@ -63,6 +63,8 @@ export class Disconnects {
   readonly #sessions: Sessions;
   readonly #told: (what: string) => void;
   readonly #historySize: number;
+  #skips = 0;
+  #catchingUp: Promise<boolean> | undefined;
   #losses = 0;
   #restoring = false;
 
@@ -94,11 +96,23 @@ export class Disconnects {
 
   /**
    * Reads who was disconnected before the tail began, or while it passed over something. Retries until it could, or the signal aborts; never
-   * rejects. Resolves to whether it could.
+   * rejects. Resolves to whether it could. Called while it is doing so it reads once more, for both.
    */
-  async catchUp(signal: AbortSignal): Promise<boolean> {
+  catchUp(signal: AbortSignal): Promise<boolean> {
+    this.#skips++;
+    this.#catchingUp ??= this.#catchUp(signal).finally(() => {
+      this.#catchingUp = undefined;
+    });
+    return this.#catchingUp;
+  }
+
+  async #catchUp(signal: AbortSignal): Promise<boolean> {
     const what = 'who was disconnected cannot be read from the log';
-    return (await this.#persist(what, () => this.#read(), signal)) !== undefined;
+    for (let seen = 0; seen !== this.#skips; ) {
+      seen = this.#skips;
+      if ((await this.#persist(what, () => this.#read(), signal)) === undefined) return false;
+    }
+    return true;
   }
 
   /**

@@ -11,8 +11,11 @@ const TICKET = /^fft_[A-Za-z0-9_-]{22}$/;
 const RANDOM_BYTES = 16;
 /** Long enough for a page to open its stream, too short for who reads a log. */
 const CLAIM_MS = 30_000;
-/** How many tickets a subject may make: a page needs one for each stream, and a crowd of pages that come back at once may have the same subject. */
-const TICKETS_PER_SECOND = 2;
+/**
+ * How many tickets a subject may make: a page needs one for each stream, and a crowd of pages that come back at once may have the same subject.
+ * Each that was redeemed is kept until its token's end, so these bound what a single subject can fill Redis with.
+ */
+const TICKETS_PER_MINUTE = 12;
 const TICKETS_AT_ONCE = 60;
 
 const REFUSALS = {
@@ -87,9 +90,14 @@ export class Tickets {
   }
 
   async #checkRate(subject: string): Promise<void> {
-    const { granted, waitMs } = await this.#rates.take(`ticket:${subject}`, TICKETS_PER_SECOND, TICKETS_AT_ONCE, 1);
+    const { granted, waitMs } = await this.#rates.take(
+      `ticket:${subject}`,
+      TICKETS_PER_MINUTE / 60,
+      TICKETS_AT_ONCE,
+      1,
+    );
     if (granted >= 1) return;
-    const detail = `a subject may make ${TICKETS_PER_SECOND} tickets per second, and ${TICKETS_AT_ONCE} at once`;
+    const detail = `a subject may make ${TICKETS_PER_MINUTE} tickets a minute, and ${TICKETS_AT_ONCE} at once`;
     throw new FanfareError('rate_limited', detail, { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)) });
   }
 }

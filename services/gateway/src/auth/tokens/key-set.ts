@@ -56,7 +56,8 @@ export class KeySet implements TokenKeys {
       this.#triedAtMs = performance.now();
       found = await this.#search(hint);
     }
-    if (this.#set === undefined) throw new KeysUnavailable();
+    // What is missing may have been published while it cannot be read.
+    if (found.length === 0 && (this.#set === undefined || this.#failing)) throw new KeysUnavailable();
     return found;
   }
 

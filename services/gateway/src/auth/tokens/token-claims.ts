@@ -1,10 +1,10 @@
 import { FanfareError } from '../../errors.ts';
 import { ChannelPatterns, MAX_PATTERNS, patternProblem } from '../channel-pattern.ts';
 import { Principal, type TokenClaims } from '../principal.ts';
+import { subjectProblem } from '../subject.ts';
 
 export type { TokenClaims } from '../principal.ts';
 
-const MAX_SUBJECT_LENGTH = 256;
 /** Later times (the year 5138) are told in milliseconds, by mistake. */
 const MAX_SECONDS = 100_000_000_000;
 
@@ -48,10 +48,8 @@ export function tokenRefused(what: string): FanfareError {
 
 function readSubject(value: unknown): string {
   if (typeof value !== 'string') throw tokenRefused('"sub" must be text');
-  if (value === '' || value.length > MAX_SUBJECT_LENGTH)
-    throw tokenRefused(`"sub" must have 1–${MAX_SUBJECT_LENGTH} characters`);
-  // All of those would be one and the same wherever they are written as UTF-8.
-  if (!value.isWellFormed()) throw tokenRefused('"sub" must not hold half of a surrogate pair');
+  const problem = subjectProblem(value);
+  if (problem !== undefined) throw tokenRefused(`"sub" ${problem}`);
   return value;
 }
 

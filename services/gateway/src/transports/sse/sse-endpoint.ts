@@ -111,7 +111,10 @@ export class SseEndpoint {
         this.#answer(request, response, wish, known, address);
         this.#letGo(request.socket);
       })
-      .catch((error: unknown) => this.#refuse(response, error));
+      .catch((error: unknown) => {
+        if (this.#accepted.delete(request.socket)) request.socket.destroy();
+        else this.#refuse(response, error);
+      });
   }
 
   /** Opens the stream, if whoever asks may have it and there is room. */
@@ -203,7 +206,8 @@ export class SseEndpoint {
       error instanceof FanfareError ? error : new FanfareError('internal', 'something went wrong on this node');
     if (told !== error) this.#context.logger.error({ err: error }, 'a stream could not be opened');
     const { code } = told;
-    if (code === 'auth_unavailable' || code === 'log_unavailable') return this.#sendAway(response, code);
+    if (code === 'auth_unavailable' || code === 'log_unavailable' || code === 'starting')
+      return this.#sendAway(response, code);
     this.#context.metrics.connectionRefused(code);
     answerProblem(response, told);
   }

@@ -43,6 +43,8 @@ export class Conversation extends WebSocketConnection {
   #named: { readonly channels: readonly string[]; readonly start: Start } | null = null;
   /** What came while a token is being checked, in order. */
   #unread: string[] | null = null;
+  /** Of all of `#unread`, UTF-16 code units. */
+  #unreadLength = 0;
 
   constructor(socket: Socket, context: ConversationContext, options: WebSocketOptions) {
     super(socket, context, options);
@@ -108,10 +110,7 @@ export class Conversation extends WebSocketConnection {
 
   protected textReceived(payload: string): void {
     if (this.closed) return;
-    if (this.#unread !== null) {
-      this.#unread.push(payload);
-      return;
-    }
+    if (this.#unread !== null) return this.#keep(payload, this.#unread);
     let ref: string | undefined;
     try {
       const message = readClientMessage(payload, this.context);
@@ -125,6 +124,13 @@ export class Conversation extends WebSocketConnection {
 
   protected binaryReceived(): void {
     this.close('unsupported_data');
+  }
+
+  /** What was read together with a token can be a thousand times as long as it was on the way, where it is compressed. */
+  #keep(payload: string, unread: string[]): void {
+    this.#unreadLength += payload.length;
+    if (this.#unreadLength > this.context.maxBacklogBytes) this.close('flooding');
+    else unread.push(payload);
   }
 
   #obey(message: ClientMessage): void {
@@ -206,6 +212,7 @@ export class Conversation extends WebSocketConnection {
     }
     const unread = this.#unread;
     this.#unread = null;
+    this.#unreadLength = 0;
     for (const payload of unread) this.guard(() => this.textReceived(payload));
     this.listen();
   }

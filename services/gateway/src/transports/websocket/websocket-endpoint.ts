@@ -35,6 +35,7 @@ const CLOSE_REASONS: Readonly<Partial<Record<ErrorCode, ErrorCode & CloseReason>
   forbidden: 'forbidden',
   auth_unavailable: 'auth_unavailable',
   log_unavailable: 'log_unavailable',
+  starting: 'starting',
 };
 
 /** What a request asks for. */

@@ -195,3 +195,17 @@ describe('an entry that would do something else than it seems to', () => {
     expect(originProblem(entry)).toBeUndefined();
   });
 });
+
+test('a page that came by plain HTTP is not the node’s own where the node is served by TLS', () => {
+  const judged = (origin: string, proto: string | string[] | undefined) =>
+    new Origins([]).judge({ origin, host: 'app.example', 'x-forwarded-proto': proto });
+  expect(judged('http://app.example', 'https')).toBe('refused');
+  expect(judged('http://app.example', 'HTTPS, http')).toBe('refused');
+  expect(judged('http://app.example', ['https'])).toBe('refused');
+  expect(judged('https://app.example', 'https')).toBe('same');
+  for (const proto of [undefined, 'http', 'http, https', '', 'httpsx'])
+    expect(judged('http://app.example', proto)).toBe('same');
+  expect(
+    new Origins(['http://app.example']).judge({ origin: 'http://app.example', 'x-forwarded-proto': 'https' }),
+  ).toBe('allowed');
+});

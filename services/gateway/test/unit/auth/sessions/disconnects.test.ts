@@ -362,3 +362,19 @@ test('appending again ends when it is told to', async () => {
   await restored;
   expect(wayward.appends).toBe(0);
 });
+
+test('however often something was passed over while the log was away, it is read twice when it is back', async () => {
+  const wayward = new WaywardLog(log);
+  const node = new DisconnectNode(wayward);
+  wayward.away = true;
+  const all = Array.from({ length: 50 }, () => node.disconnects.catchUp(stop.signal));
+  wayward.away = false;
+  let reads = 0;
+  const read = wayward.historyAfter.bind(wayward);
+  wayward.historyAfter = (...question) => {
+    reads++;
+    return read(...question);
+  };
+  expect(new Set(await Promise.all(all))).toEqual(new Set([true]));
+  expect(reads).toBeLessThanOrEqual(2);
+});
