@@ -69,13 +69,16 @@ test('a token that is entered while the node still refuses whoever has none coun
 describe('a new token while connected', () => {
   test('goes on without a loss beyond the end of the first', async () => {
     const [page, other] = [await scene.open(), await scene.open()];
-    const ending = await scene.brief(12);
+    // Longer than two pages take to connect on a machine that does other things too.
+    const endMs = Date.now() + 20_000;
+    const ending = await scene.brief(20);
     for (const each of [page, other]) await each.give('token', ending);
     for (const each of [page, other]) await each.untilState('live');
     const first = await page.text('websocket-identity');
     await page.give('token', await scene.signer.sign());
     await until(async () => (await page.text('websocket-identity')) !== first, 'the new end to be shown');
     const between = await scene.publish('between');
+    await until(async () => Date.now() > endMs, 'the end of the first', 30);
     await other.untilState('closed');
     const after = await scene.publish('after');
     for (const transport of BOTH) {

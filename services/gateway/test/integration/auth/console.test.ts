@@ -14,7 +14,7 @@ test('without a token the page says that one is needed, and connects when it is 
   const page = await scene.open();
   await page.untilState('closed');
   for (const transport of BOTH) {
-    await untilSaid(page, transport, 'A token or a key is needed to subscribe to orders');
+    await untilSaid(page, transport, 'A token is needed to subscribe to orders');
     await untilSaid(page, transport, 'Enter a token above');
   }
   expect(await page.hook('token').isVisible()).toBe(true);
