@@ -12,7 +12,7 @@ afterEach(() => scene.closePages());
 
 test('a token that ends closes both transports, and a new one brings what was published meanwhile', async () => {
   const page = await scene.open();
-  await page.give('token', await scene.brief(8));
+  await page.give('token', await scene.brief(12));
   await page.untilState('live');
   const before = await scene.publish('before');
   for (const transport of BOTH) await page.message(transport, before).waitFor();
