@@ -108,7 +108,9 @@ export class SseConnection {
    */
   #openAnew(why, ticket) {
     this.#stop();
-    this.#observer.status({ state: 'connecting', reason: `${why}: opening a new stream from its cursor` });
+    // An EventSource tells where it stands only with an event. Before the first one a new stream can but start from now.
+    const from = this.#cursor === undefined ? 'from now on' : 'from its cursor';
+    this.#observer.status({ state: 'connecting', reason: `${why}: opening a new stream ${from}` });
     if (ticket === undefined) this.#connect();
     else this.#listen(ticket);
   }

@@ -74,6 +74,8 @@ describe('a new token while connected', () => {
     const ending = await scene.brief(20);
     for (const each of [page, other]) await each.give('token', ending);
     for (const each of [page, other]) await each.untilState('live');
+    const before = await scene.publish('before');
+    for (const transport of BOTH) await page.message(transport, before).waitFor();
     const first = await page.text('websocket-identity');
     await page.give('token', await scene.signer.sign());
     await until(async () => (await page.text('websocket-identity')) !== first, 'the new end to be shown');
@@ -82,7 +84,7 @@ describe('a new token while connected', () => {
     await other.untilState('closed');
     const after = await scene.publish('after');
     for (const transport of BOTH) {
-      for (const id of [between, after]) await page.message(transport, id).waitFor();
+      for (const id of [before, between, after]) await page.message(transport, id).waitFor();
       expect(await page.text(`${transport}-state`)).toBe('live');
       expect(await page.count(transport, 'duplicates')).toBe(0);
     }
