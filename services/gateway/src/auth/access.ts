@@ -36,7 +36,10 @@ export interface Access {
   redeem(asking: Asking, ticket: string): Promise<Identity>;
   /** By a token or a key. */
   check(secret: string): Promise<Principal>;
-  /** Throws when somebody's rights have ended since it was known who it is. */
+  /**
+   * Throws when somebody's rights have ended since it was known who it is: `unauthenticated`, or `starting` while it is not known yet who was
+   * disconnected.
+   */
   confirm(principal: Principal): void;
   /** Makes a ticket with the rights of somebody. Rejects with `forbidden` for whoever has no token. */
   issue(principal: Principal): Promise<Ticket>;

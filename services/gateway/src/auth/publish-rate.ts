@@ -40,8 +40,8 @@ export interface PublishRateOptions {
 
 /**
  * How much each principal may publish. Permits are taken from the store in small leases and spent here, so that most publishes ask nobody. While
- * an account is refused, it costs the store nothing. When the store cannot be asked everything is granted: the append, which needs the
- * same Redis, says what is wrong.
+ * an account is refused, it costs the store nothing. When the store cannot be asked everything is granted for a second: what is wrong with the
+ * log, the append says.
  */
 export class PublishRate {
   readonly #options: Required<PublishRateOptions>;

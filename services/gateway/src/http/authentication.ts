@@ -20,8 +20,8 @@ export class Authentication {
   };
 
   /**
-   * Whom a request comes from, in a route that has `identify`. Throws FanfareError `unauthenticated` when the rights have ended meanwhile: a
-   * body may take long to come.
+   * Whom a request comes from, in a route that has `identify`. Throws like `Access.confirm` when the rights have ended meanwhile: a body
+   * may take long to come.
    */
   principalOf(request: FastifyRequest): Principal {
     const principal = this.#principals.get(request) ?? this.#access.stranger;

@@ -200,7 +200,7 @@ export class Conversation extends WebSocketConnection {
     }
   }
 
-  /** Checks a token while nothing else is read; what follows it has its rights. */
+  /** Checks a token. What has come behind it waits, and then has its rights. */
   async #authenticate(token: string, ref: string | undefined): Promise<void> {
     this.#unread = [];
     this.hold();
